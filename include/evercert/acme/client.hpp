@@ -1,0 +1,120 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <asio/awaitable.hpp>
+
+#include <evercert/acme/types.hpp>
+#include <evercert/clock.hpp>
+#include <evercert/http_client_options.hpp>
+#include <evercert/identifier.hpp>
+#include <evercert/key.hpp>
+#include <evercert/log.hpp>
+#include <evercert/network.hpp>
+
+namespace evercert::acme {
+
+/// Let's Encrypt's directories.
+inline constexpr std::string_view lets_encrypt = "https://acme-v02.api.letsencrypt.org/directory";
+inline constexpr std::string_view lets_encrypt_staging = "https://acme-staging-v02.api.letsencrypt.org/directory";
+
+struct client_options {
+    std::string directory_url = std::string{lets_encrypt};
+    http_client_options http = {};
+    log_options log = {};
+    std::shared_ptr<evercert::clock> clock = system_clock();
+    std::shared_ptr<evercert::network> network = system_network();
+
+    /// A badNonce answer is retried with the nonce it carried (RFC 8555, section 6.5), this often. At a CA that refuses
+    /// half of all nonces (Pebble can) 16 leave one failure in 65,000 requests.
+    int bad_nonce_retries_max = 16;
+    /// Nonces kept for the next requests; older ones are dropped, since CAs let them expire.
+    std::size_t nonces_max = 64;
+    /// The first poll is at once; then waits grow from `poll_first` by half each to `poll_max`. A `Retry-After` is
+    /// obeyed instead, between `poll_first` and `retry_after_max`.
+    std::chrono::milliseconds poll_first = std::chrono::milliseconds{10};
+    std::chrono::milliseconds poll_max = std::chrono::seconds{5};
+    std::chrono::milliseconds retry_after_max = std::chrono::minutes{5};
+    /// How long `wait_authorization` and `wait_order` wait in all.
+    std::chrono::milliseconds wait_max = std::chrono::minutes{10};
+};
+
+/// An ACME client (RFC 8555) without any policy: it does one step when it is told to, and remembers nothing but
+/// nonces, connections and the directory. `manager` is built on it.
+///
+/// Every step is one awaitable. It throws `evercert::error`: `acme_problem` with the CA's problem document,
+/// `acme_malformed` for an answer that RFC 8555 does not allow, a network error otherwise. A step that is cancelled ends
+/// with `asio::error::operation_aborted`; whether the CA has seen the request is then unknown: read the order
+/// or the account again before repeating it.
+///
+/// Thread-bound: use it from one strand or one thread. Several steps may be in progress there at once. The object must outlive them.
+class client {
+public:
+    /// Throws `errc::invalid_options` for an option out of range, `invalid_key` for a key that no CA takes.
+    explicit client(private_key account_key, client_options = {});
+    /// Continue with an account that is known by its URL.
+    client(private_key account_key, std::string account_url, client_options = {});
+    ~client();
+    client(client&&) noexcept;
+    client& operator=(client&&) noexcept;
+
+    const private_key& account_key() const noexcept;
+    /// Empty until `new_account` has succeeded.
+    const std::string& account_url() const noexcept;
+
+    /// Section 7.1.1. Fetched once and kept; refetched after an error.
+    asio::awaitable<acme::directory> directory();
+
+    /// Section 7.2. Takes a nonce from the pool or fetches one. The steps below do that themselves.
+    asio::awaitable<std::string> new_nonce();
+
+    /// Section 7.3: create the account, or find the one that this key has. Sets `account_url()`.
+    /// `contact`: URLs such as "mailto:ops@example.com". Check the directory's terms of service
+    /// before you agree to them.
+    asio::awaitable<account> new_account(std::vector<std::string> contact, bool terms_of_service_agreed);
+    /// Section 7.3.1, `onlyReturnExisting`. Throws `errc::account_does_not_exist`.
+    asio::awaitable<account> only_return_existing();
+
+    /// Section 7.4.
+    asio::awaitable<acme::order> new_order(std::vector<identifier> names);
+    asio::awaitable<acme::order> order(std::string order_url);
+
+    /// Section 7.5.
+    asio::awaitable<acme::authorization> authorization(std::string authorization_url);
+    /// Section 7.5.1: tell the CA that the challenge can be validated now.
+    asio::awaitable<challenge> challenge_ready(std::string challenge_url);
+    /// Poll until the authorization leaves `pending`. Returns the valid one; throws `errc::authorization_invalid`, with the
+    /// challenge's problem, for any other end and `timed_out` after `wait_max`.
+    asio::awaitable<acme::authorization> wait_authorization(std::string authorization_url);
+    /// Section 7.5.2.
+    asio::awaitable<void> deactivate_authorization(std::string authorization_url);
+
+    /// Section 7.4. The order as the CA answers, usually `processing`; its URL is the one given. Never send it twice: after a failure read
+    /// the order again.
+    asio::awaitable<acme::order> finalize(acme::order order, std::vector<unsigned char> csr_der);
+    /// Poll until the order leaves `pending` (unless it is already `ready`) or `processing`. Returns a `ready` or `valid` order;
+    /// throws `errc::order_invalid` with the order's problem and `timed_out` after `wait_max`.
+    asio::awaitable<acme::order> wait_order(std::string order_url);
+
+    /// Section 7.4.2. Works for a URL from `order.certificate` and for those in `alternates`.
+    asio::awaitable<certificate_chain> certificate(std::string certificate_url);
+
+    /// Section 7.6, signed with the account key.
+    asio::awaitable<void> revoke(std::vector<unsigned char> certificate_der, revocation_reason = revocation_reason::unspecified);
+
+    /// What a challenge's token must be answered with (section 8.1).
+    std::string key_authorization(std::string_view token) const;
+
+    /// The wall clock of the CA as its last answer's `Date` had it.
+    std::optional<wall_time> date() const noexcept;
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace evercert::acme

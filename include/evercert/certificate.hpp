@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <evercert/clock.hpp>
+#include <evercert/identifier.hpp>
+#include <evercert/key.hpp>
+
+typedef struct x509_st X509;
+struct stack_st_X509;
+
+namespace evercert {
+
+class certificate;
+/// Certificates are shared and never change: a connection keeps the one it started with for as long
+/// as it lives, whatever is renewed meanwhile.
+using certificate_ptr = std::shared_ptr<const certificate>;
+
+/// An X.509 certificate with its chain and private key. Immutable; thread-safe.
+class certificate {
+public:
+    /// `chain_pem`: the end-entity certificate first, then each issuer of the one before (RFC 8555,
+    /// section 9.1). Throws `error`: `invalid_certificate` if it cannot be parsed or has more than
+    /// `chain_max` certificates, `key_mismatch` if the key is not the certificate's.
+    certificate(std::string_view chain_pem, private_key key);
+
+    /// The subject alternative names that are DNS names or IP addresses, in the certificate's order.
+    const std::vector<identifier>& names() const noexcept { return names_; }
+    wall_time not_before() const noexcept { return not_before_; }
+    wall_time not_after() const noexcept { return not_after_; }
+    /// The issuer's common name, or its whole name in RFC 2253 form if it has none.
+    const std::string& issuer() const noexcept { return issuer_; }
+    /// In hexadecimal.
+    const std::string& serial() const noexcept { return serial_; }
+    const private_key& key() const noexcept { return key_; }
+
+    /// True if a client that asks for `name` accepts it: exact, or by a wildcard for one label (RFC 9525).
+    bool covers(const identifier& name) const;
+
+    std::string chain_pem() const;
+
+    /// Valid as long as this object. `native_chain` has the issuers without the end-entity certificate.
+    X509* native_handle() const noexcept { return leaf_.get(); }
+    stack_st_X509* native_chain() const noexcept { return chain_.get(); }
+
+    /// Longer chains are refused: public CAs send 2 to 4.
+    static constexpr std::size_t chain_max = 10;
+
+private:
+    std::shared_ptr<X509> leaf_;
+    std::shared_ptr<stack_st_X509> chain_;
+    private_key key_;
+    std::vector<identifier> names_;
+    std::string issuer_;
+    std::string serial_;
+    wall_time not_before_;
+    wall_time not_after_;
+};
+
+/// Step 8 of the way of a certificate: throws `error` unless `cert` can be served for all of `names` at `now`:
+/// every name is covered (`name_mismatch`), it is inside its validity (`certificate_expired`), each
+/// certificate of the chain is the issuer of the one before and has signed it (`chain_incomplete`).
+/// That the key matches is checked by the constructor.
+void verify_servable(const certificate& cert, const std::vector<identifier>& names, wall_time now);
+
+}  // namespace evercert

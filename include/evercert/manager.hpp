@@ -1,0 +1,157 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include <evercert/certificate.hpp>
+#include <evercert/certificate_source.hpp>
+#include <evercert/http.hpp>
+#include <evercert/identifier.hpp>
+#include <evercert/manager_options.hpp>
+#include <evercert/watch.hpp>
+
+typedef struct ssl_ctx_st SSL_CTX;
+typedef struct ssl_st SSL;
+
+namespace asio {
+class io_context;
+namespace ssl {
+class context;
+template <typename Stream>
+class stream;
+}  // namespace ssl
+}  // namespace asio
+
+namespace evercert {
+
+/// Obtains, renews and serves certificates inside the application's own io_context.
+///
+/// A manager without options works: it registers anonymously with Let's Encrypt at first need, agrees to the terms and
+/// obtains a certificate for any name that a client asks for, within its limits. Call `set_hosts()`: a
+/// server that obtains for any name lets anybody who points a name at it spend its limits.
+///
+/// *Threads*: the manager works on a strand of its own. Every member may be called from any thread, except `handle()`, which
+/// must not be called after `serve()` began. Awaitables resume on the executor of the coroutine that awaits them.
+///
+/// *Lifetime*: the io_context must outlive the manager. Destroying the manager stops it; coroutines that are still inside it end with
+/// `errc::stopped`.
+///
+/// *Cancellation*: every awaitable can be cancelled (terminal). The caller leaves; work that others may be waiting
+/// for, such as an order, goes on until `stop()`.
+class manager final : public certificate_source {
+public:
+    /// Throws `error` with `errc::invalid_options`.
+    explicit manager(asio::any_io_executor, manager_options = {});
+    explicit manager(asio::io_context&, manager_options = {});
+    ~manager();
+    manager(const manager&) = delete;
+    manager& operator=(const manager&) = delete;
+
+    // Which names.
+
+    /// Obtain certificates for these names only; an empty list admits none. They are not obtained
+    /// before they are asked for: by a handshake, by `cert()`, or by `run()` when they are due for renewal.
+    void set_hosts(std::vector<identifier> names);
+    /// Obtain for any name that a client asks for: the state of a new manager.
+    void allow_any_host();
+
+    // The account.
+
+    /// Create the account at the CA, or find the one that the key has. Throws `errc::already_registered` if
+    /// the manager has an account, `errc::terms_not_agreed` if the terms prompt refused; then nothing is changed.
+    asio::awaitable<void> register_account(std::string email);
+    /// True once the CA has the account and its terms are agreed.
+    bool registered() const;
+
+    // Certificates.
+
+    /// The certificate for `name`: from memory, from the store, or obtained now. Waits for the limiters as long as it takes; cancel it
+    /// to leave. Throws what the order threw; every caller that waited for it gets the same.
+    asio::awaitable<certificate_ptr> cert(identifier name);
+    /// One certificate for all of `names`, at most 100 (Let's Encrypt's limit), obtained now if memory and store have none.
+    asio::awaitable<certificate_ptr> manage(std::vector<identifier> names);
+    /// From memory: exact, then by wildcard; null if there is none. Never waits.
+    certificate_ptr find(const identifier& name) const;
+
+    /// The certificate for a TLS client. This is the way of a handshake, step by step:
+    ///  1. `acme-tls/1` as the sole ALPN offer: the challenge certificate, or `errc::no_challenge`.
+    ///  2. The server name is parsed; an IP address, a single label or anything that is not a name is refused
+    ///     (`invalid_identifier`). None at all: the certificate that the local address has, else `no_server_name`.
+    ///  3. Memory, exact, then by wildcard: found, and the handshake goes on.
+    ///  4. A miss: is the name admitted (`set_hosts()`)? No: `name_not_allowed`.
+    ///  5. One flight per name: later callers join the first and share its outcome. Their number and time is bounded
+    ///     (`too_many_waiters`, `timed_out`); a caller who leaves does not stop the flight.
+    ///  6. The store is read; then read again under its lock, since another machine may have been faster.
+    ///  7. The limiters, then the order: challenge, finalize, certificate.
+    ///  8. The certificate is verified: key, names, chain, dates.
+    ///  9. It is saved, only then published in memory, and `watch()` is notified.
+    /// 10. The handshake goes on.
+    asio::awaitable<certificate_ptr> get_certificate(client_hello hello) override;
+
+    // Serving.
+
+    /// Answer `pattern` (see `mux`) with `handler`. Throws `errc::invalid_options`.
+    void handle(std::string_view pattern, handler);
+
+    /// Listen for HTTP and HTTPS as `manager_options::server` says: HTTP answers http-01 validations and redirects everything else,
+    /// HTTPS serves the handlers. Does what `run()` does, too. Returns after `stop()`; throws `errc::listen_failed`, with the
+    /// address and the reason, if a listener cannot be opened. Cancellation stops it as `stop()` does, but throws `operation_aborted`.
+    asio::awaitable<void> serve();
+    /// HTTPS alone, for applications that have their own server on port 80.
+    asio::awaitable<void> serve_https();
+    /// What port 80 answers: an http-01 validation's key authorization, else a redirect to the same URL over HTTPS without a port,
+    /// 302 for safe methods and 308 for others; 400 without a host.
+    response redirect_http(const request&) const;
+
+    /// The background work alone (renewal), for applications that accept connections themselves. Returns after `stop()`.
+    asio::awaitable<void> run();
+
+    /// The addresses that `serve()` listens on, as bound: for ports that the system chose. Empty while it is not.
+    std::vector<endpoint> http_endpoints() const;
+    std::vector<endpoint> https_endpoints() const;
+
+    /// End `serve()`, `run()` and everything in progress; they return once connections are closed, orders have ended and state is saved.
+    /// Final: a stopped manager stays stopped.
+    void stop();
+
+    // TLS elsewhere.
+
+    /// Make `context` ask this manager for certificates: sets its ClientHello and ALPN callbacks, which replace those that the application
+    /// had set (whoever sets last wins), and its session id context. Chain the application's protocols by `alpn_protocols`, in
+    /// the server's order of preference; without them no ALPN is answered except for challenges. OpenSSL calls back on the thread that does
+    /// the handshake, on any number of threads at once. The manager must outlive the context's handshakes.
+    ///
+    /// A server of its own cannot be suspended: a name that is not in memory is refused and obtained in the background.
+    void install(SSL_CTX* context, std::vector<std::string> alpn_protocols = {});
+    void install(asio::ssl::context& context, std::vector<std::string> alpn_protocols = {});
+
+    /// The server's side of a TLS handshake on the application's own stream, whose context went through `install()` (else
+    /// `errc::context_not_installed`): suspends until the certificate is there. True for a client; false for a tls-alpn-01
+    /// validation, which is answered inside: close the stream. Defined in `<evercert/asio_ssl.hpp>`.
+    template <typename Next>
+    asio::awaitable<bool> handshake(asio::ssl::stream<Next>& stream);
+
+    // State.
+
+    /// The whole state as text: account with its key, host list, certificates with their keys, limits. Keep it as secret as a key.
+    std::string marshal() const;
+    /// Replace the whole state. Throws `errc::state_damaged` with place and reason, or `state_version`; then nothing is changed.
+    void unmarshal(std::string_view text);
+    /// Load the state from this file, if it is there, and save it at every change: written beside, synced, renamed, mode 0600; the
+    /// previous generation stays as `path` + ".previous". Call it before `serve()`. Reads at once: throws as `unmarshal()` does, naming the file,
+    /// and `errc::store_failed` if it cannot be read or its folder not written. A damaged file is never overwritten.
+    void cache_file(std::string path);
+    /// The channel that tells of changes: the same for every caller.
+    watch_channel& watch();
+
+private:
+    struct impl;
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace evercert

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/ip/address.hpp>
+
+namespace evercert {
+
+/// A TCP address and port.
+struct endpoint {
+    asio::ip::address address = {};
+    std::uint16_t port = 0;
+    friend bool operator==(const endpoint&, const endpoint&) = default;
+};
+
+/// "192.0.2.1:443", "[2001:db8::1]:443".
+std::string to_string(const endpoint&);
+
+/// What a non-blocking read or write came to.
+struct io_result {
+    std::size_t size = 0;       ///< bytes moved
+    std::error_code error = {}; ///< `asio::error::would_block`, `asio::error::eof`, or what happened
+};
+
+/// A connected byte stream, driven by readiness: try, and wait where the answer is `would_block`.
+/// That shape lets OpenSSL work on the stream itself, without a second set of buffers.
+///
+/// Thread-bound to its executor. At most one `wait_readable` and one `wait_writable` at a time. A wait ends with
+/// `asio::error::operation_aborted` when it is cancelled or the stream is closed.
+class stream {
+public:
+    virtual ~stream() = default;
+
+    /// Never block, never throw. A size of 0 with no error is not returned for a non-empty buffer.
+    virtual io_result try_read(std::span<std::byte>) noexcept = 0;
+    virtual io_result try_write(std::span<const std::byte>) noexcept = 0;
+    virtual asio::awaitable<void> wait_readable() = 0;
+    virtual asio::awaitable<void> wait_writable() = 0;
+
+    /// Tell the peer that nothing more will be written. Ignored if the stream is closed.
+    virtual void shutdown_write() noexcept = 0;
+    /// End it now: waits in progress end with `operation_aborted`, tries answer `bad_descriptor`.
+    virtual void close() noexcept = 0;
+
+    virtual asio::any_io_executor get_executor() const = 0;
+    virtual endpoint local_endpoint() const = 0;
+    virtual endpoint remote_endpoint() const = 0;
+};
+
+/// A listening socket. Thread-bound to its executor.
+class listener {
+public:
+    virtual ~listener() = default;
+
+    /// The next connection, bound to `executor`. Throws `std::system_error`: `operation_aborted` when
+    /// cancelled or closed; what the system says otherwise (out of descriptors, …), and the listener
+    /// goes on listening.
+    virtual asio::awaitable<std::unique_ptr<stream>> accept(asio::any_io_executor executor) = 0;
+    virtual void close() noexcept = 0;
+    /// The address bound, with the port that the system chose where 0 was asked for.
+    virtual endpoint local_endpoint() const = 0;
+};
+
+/// The seam of the network: evercert opens no socket past it. A simulation replaces it.
+///
+/// The awaitables work on, and give streams bound to, the executor of the coroutine that awaits
+/// them. Reentrant: one network may serve coroutines on many executors at once.
+class network {
+public:
+    virtual ~network() = default;
+
+    /// The addresses of `host` (a name, or an IP literal which answers itself), in the order to try
+    /// them, at most `addresses_max`. Throws `error` with `errc::resolve_failed`.
+    virtual asio::awaitable<std::vector<asio::ip::address>> resolve(std::string host) = 0;
+
+    /// Throws `error` with `errc::connect_failed`.
+    virtual asio::awaitable<std::unique_ptr<stream>> connect(endpoint) = 0;
+
+    /// Listen on `at`; port 0 lets the system choose. Throws `error` with `errc::listen_failed`, which says which
+    /// address and why.
+    virtual std::unique_ptr<listener> listen(asio::any_io_executor, endpoint at) = 0;
+
+    /// More addresses than this of one host are not tried.
+    static constexpr std::size_t addresses_max = 16;
+};
+
+/// Real sockets; names are resolved by c-ares on sockets of ours, which reads resolv.conf and hosts
+/// and can be cancelled at any moment.
+std::shared_ptr<network> system_network();
+
+}  // namespace evercert

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <asio/ip/address.hpp>
+
+namespace evercert {
+
+/// Where and how `serve()` listens. Every wait and size has its bound here.
+struct server_options {
+    /// Each address is bound twice, for HTTP and for HTTPS. The IPv6 wildcard takes IPv4 clients too
+    /// where the system allows it.
+    std::vector<asio::ip::address> addresses = {asio::ip::address_v6::any()};
+    std::uint16_t http_port = 80;    ///< redirects, and answers http-01; 0 = the system chooses
+    std::uint16_t https_port = 443;  ///< 0 = the system chooses
+
+    /// From the accepted connection to the end of the TLS handshake, without the time in which
+    /// the certificate is awaited: that is `manager_options::handshake_wait`.
+    std::chrono::milliseconds handshake_timeout = std::chrono::seconds{10};
+    /// From the first byte of a request's head to its last.
+    std::chrono::milliseconds head_timeout = std::chrono::seconds{10};
+    /// From the end of the head to the end of the body.
+    std::chrono::milliseconds body_timeout = std::chrono::seconds{60};
+    /// From the first byte of a response to its last.
+    std::chrono::milliseconds write_timeout = std::chrono::seconds{60};
+    /// Between two requests on a connection: longer than a browser's burst, shorter than what a NAT keeps.
+    std::chrono::milliseconds idle_timeout = std::chrono::seconds{75};
+    /// How long `stop()` waits for requests in flight before it closes their connections.
+    std::chrono::milliseconds stop_grace = std::chrono::milliseconds{1500};
+
+    /// Browsers send 1-2 kB, with large cookies 8: nginx takes up to 32.
+    std::size_t head_max = 32 << 10;
+    std::size_t body_max = 1 << 20;
+    /// Connections open at once, on all listeners. Beyond it a new one is closed at once.
+    std::size_t connections_max = 10'000;
+    int keep_alive_requests_max = 10'000;
+};
+
+}  // namespace evercert

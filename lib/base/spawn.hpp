@@ -1,0 +1,16 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace evercert {
+
+/// Run `work` on another executor and resume here with what it returned or threw. Cancellation of the caller
+/// (terminal) reaches the work.
+template <typename Executor, typename T>
+asio::awaitable<T> run_on(Executor executor, asio::awaitable<T> work) {
+    co_return co_await asio::co_spawn(executor, std::move(work), asio::use_awaitable);
+}
+
+}  // namespace evercert

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <list>
+#include <memory>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
+
+#include "base/event.hpp"
+
+namespace evercert {
+
+/// Coroutines with one owner, who cancels and joins them: nothing that evercert starts outlives what started it.
+/// The only place of the library that spawns.
+///
+/// Thread-bound to its executor (a strand); the children may run on executors of their own. What a child throws goes to
+/// `failed`, except cancellation.
+class task_group {
+public:
+    using failure_callback = std::function<void(std::exception_ptr)>;
+
+    explicit task_group(asio::any_io_executor executor, failure_callback failed = {});
+    ~task_group();
+
+    /// Start a child on the group's executor, or on another.
+    void spawn(asio::awaitable<void>);
+    void spawn(asio::any_io_executor, asio::awaitable<void>);
+
+    /// Ask every child to end. New children may be spawned afterwards.
+    void cancel();
+    /// Returns when no child is left. Not cancellable: whoever joins has asked them to end, or wants to wait.
+    asio::awaitable<void> join();
+
+    std::size_t size() const noexcept;
+
+private:
+    struct state;
+    std::shared_ptr<state> state_;
+};
+
+}  // namespace evercert
