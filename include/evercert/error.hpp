@@ -96,6 +96,8 @@ public:
     /// A refusal that is known to end: `errc::rate_limited` with the time to wait.
     error(errc code, const std::string& text, std::chrono::seconds retry_after);
 
+    /// One line.
+    const char* what() const noexcept override;
     /// What the CA said, if a CA said something.
     const evercert::problem* problem() const noexcept;
     /// The time after which another attempt may succeed, from the CA or from the limiter that refused.
@@ -103,6 +105,7 @@ public:
 
 private:
     struct details;
+    error(std::error_code code, std::shared_ptr<const details>);
     std::shared_ptr<const details> details_;
 };
 
