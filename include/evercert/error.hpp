@@ -21,33 +21,33 @@ enum class errc {
     stopped,                 ///< the manager was stopped
 
     // Policy: nobody was asked.
-    name_not_allowed,     ///< the host list does not admit this name
-    no_server_name,       ///< the client sent no SNI and there is no certificate for that case
-    no_challenge,         ///< an acme-tls/1 connection for a name that is not being validated
-    rate_limited,         ///< a limiter of ours, or the CA (then with `retry_after`), says not now
-    too_many_waiters,     ///< a bound on waiting work was reached
-    timed_out,            ///< a deadline of ours passed
+    name_not_allowed,  ///< the host list does not admit this name
+    no_server_name,    ///< the client sent no SNI and there is no certificate for that case
+    no_challenge,      ///< an acme-tls/1 connection for a name that is not being validated
+    rate_limited,      ///< a limiter of ours, or the CA (then with `retry_after`), says not now
+    too_many_waiters,  ///< a bound on waiting work was reached
+    timed_out,         ///< a deadline of ours passed
 
     // The CA (RFC 8555).
-    acme_problem,           ///< the CA answered with a problem document; see `error::problem()`
-    acme_malformed,         ///< the CA's answer is not what RFC 8555 says it should be
-    order_invalid,          ///< the order became `invalid`
-    authorization_invalid,  ///< an authorization became `invalid`; `problem()` has the challenge's error
-    challenge_unsupported,  ///< the CA offers no challenge that is enabled here
-    terms_not_agreed,       ///< the terms-of-service prompt did not agree
-    already_registered,     ///< there is an account already
-    account_does_not_exist, ///< the CA does not know this account key
+    acme_problem,            ///< the CA answered with a problem document; see `error::problem()`
+    acme_malformed,          ///< the CA's answer is not what RFC 8555 says it should be
+    order_invalid,           ///< the order became `invalid`
+    authorization_invalid,   ///< an authorization became `invalid`; `problem()` has the challenge's error
+    challenge_unsupported,   ///< the CA offers no challenge that is enabled here
+    terms_not_agreed,        ///< the terms-of-service prompt did not agree
+    already_registered,      ///< there is an account already
+    account_does_not_exist,  ///< the CA does not know this account key
 
     // The network.
-    resolve_failed,       ///< no address for a host name
-    connect_failed,       ///< no address of the host accepted the connection
-    listen_failed,        ///< an address could not be bound
-    connection_closed,    ///< the peer closed the connection in the middle
-    tls_failed,           ///< a TLS handshake or record failed
-    peer_untrusted,       ///< the peer's certificate was not issued by a trusted CA, or is for another name
-    http_malformed,       ///< not HTTP as RFC 9112 has it
-    http_status,          ///< an HTTP status that the protocol does not allow at this point
-    body_too_large,       ///< a body or head is larger than its bound
+    resolve_failed,     ///< no address for a host name
+    connect_failed,     ///< no address of the host accepted the connection
+    listen_failed,      ///< an address could not be bound
+    connection_closed,  ///< the peer closed the connection in the middle
+    tls_failed,         ///< a TLS handshake or record failed
+    peer_untrusted,     ///< the peer's certificate was not issued by a trusted CA, or is for another name
+    http_malformed,     ///< not HTTP as RFC 9112 has it
+    http_status,        ///< an HTTP status that the protocol does not allow at this point
+    body_too_large,     ///< a body or head is larger than its bound
 
     // Certificates that were obtained.
     key_mismatch,         ///< the certificate is for another key
@@ -56,10 +56,10 @@ enum class errc {
     chain_incomplete,     ///< the chain is out of order or a link is missing
 
     // Stored state.
-    state_damaged,        ///< stored state cannot be read; the text names the place and the reason
-    state_version,        ///< stored state was written by a later version
-    store_failed,         ///< the store could not read or write
-    lock_lost,            ///< a lease ended before the work under it
+    state_damaged,  ///< stored state cannot be read; the text names the place and the reason
+    state_version,  ///< stored state was written by a later version
+    store_failed,   ///< the store could not read or write
+    lock_lost,      ///< a lease ended before the work under it
 };
 
 const std::error_category& category() noexcept;
@@ -73,10 +73,10 @@ struct problem {
         std::string detail;
         std::string identifier;  ///< the name this is about, as the CA wrote it
     };
-    std::string type;    ///< such as "urn:ietf:params:acme:error:rateLimited"; "about:blank" if absent
+    std::string type;  ///< such as "urn:ietf:params:acme:error:rateLimited"; "about:blank" if absent
     std::string title;
     std::string detail;
-    int status = 0;      ///< the HTTP status; 0 if none was given
+    int status = 0;  ///< the HTTP status; 0 if none was given
     std::vector<subproblem> subproblems;
 
     /// True if `type` is the ACME error of that name: `p.is("badNonce")`.
@@ -91,8 +91,9 @@ class error : public std::system_error {
 public:
     error(std::error_code code, const std::string& text);
     error(errc code, const std::string& text);
-    error(errc code, const std::string& text, evercert::problem from_ca,
-          std::optional<std::chrono::seconds> retry_after = {});
+    error(
+        errc code, const std::string& text, evercert::problem from_ca,
+        std::optional<std::chrono::seconds> retry_after = {});
     /// A refusal that is known to end: `errc::rate_limited` with the time to wait.
     error(errc code, const std::string& text, std::chrono::seconds retry_after);
 

@@ -39,7 +39,8 @@ struct manager_options {
 
     std::string directory_url = std::string{acme::lets_encrypt};
     http_client_options http = {};
-    acme::client_options acme_limits = {};  ///< bounds for nonces and polls; its URL, clock, network, http and log are taken from here
+    /// Bounds for nonces and polls; its URL, clock, network, http and log are taken from here.
+    acme::client_options acme_limits = {};
 
     /// In the order of preference; the CA's offer decides, and if one fails the next is tried.
     std::vector<challenge_type> challenges = {challenge_type::tls_alpn_01, challenge_type::http_01};

@@ -26,8 +26,8 @@ std::string to_string(const endpoint&);
 
 /// What a non-blocking read or write came to.
 struct io_result {
-    std::size_t size = 0;       ///< bytes moved
-    std::error_code error = {}; ///< `asio::error::would_block`, `asio::error::eof`, or what happened
+    std::size_t size = 0;        ///< bytes moved
+    std::error_code error = {};  ///< `asio::error::would_block`, `asio::error::eof`, or what happened
 };
 
 /// A connected byte stream, driven by readiness: try, and wait where the answer is `would_block`.

@@ -19,8 +19,9 @@ namespace evercert {
 /// `draining` is read between requests: true ends the connection after the answer in progress ("Connection: close").
 class http_server_connection {
 public:
-    http_server_connection(std::unique_ptr<stream>, std::string server_name, handler, const server_options&,
-                           std::shared_ptr<clock>, logger);
+    http_server_connection(
+        std::unique_ptr<stream>, std::string server_name, handler, const server_options&, std::shared_ptr<clock>,
+        logger);
     ~http_server_connection();
 
     asio::awaitable<void> run();

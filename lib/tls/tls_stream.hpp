@@ -26,8 +26,9 @@ class tls_stream final : public stream {
 public:
     tls_stream(std::unique_ptr<stream> next, const tls_server_context&);
     /// `peer_name`: a DNS name or IP address, sent as SNI if it is a name, and verified.
-    tls_stream(std::unique_ptr<stream> next, const tls_client_context&, const std::string& peer_name,
-               std::vector<std::string> alpn_protocols);
+    tls_stream(
+        std::unique_ptr<stream> next, const tls_client_context&, const std::string& peer_name,
+        std::vector<std::string> alpn_protocols);
     ~tls_stream() override;
 
     /// Throws `error`: `tls_failed`, `connection_closed`.

@@ -104,7 +104,8 @@ public:
     asio::awaitable<certificate_chain> certificate(std::string certificate_url);
 
     /// Section 7.6, signed with the account key.
-    asio::awaitable<void> revoke(std::vector<unsigned char> certificate_der, revocation_reason = revocation_reason::unspecified);
+    asio::awaitable<void> revoke(
+        std::vector<unsigned char> certificate_der, revocation_reason = revocation_reason::unspecified);
 
     /// What a challenge's token must be answered with (section 8.1).
     std::string key_authorization(std::string_view token) const;

@@ -17,9 +17,9 @@ struct directory {
     std::string new_account;
     std::string new_order;
     std::string revoke_cert;
-    std::string key_change;                      ///< empty if the CA has none
-    std::string renewal_info;                    ///< RFC 9773; empty if the CA has none
-    std::optional<std::string> terms_of_service; ///< a URL
+    std::string key_change;                       ///< empty if the CA has none
+    std::string renewal_info;                     ///< RFC 9773; empty if the CA has none
+    std::optional<std::string> terms_of_service;  ///< a URL
     std::optional<std::string> website;
     std::vector<std::string> caa_identities;
     bool external_account_required = false;
@@ -53,13 +53,13 @@ struct order {
     std::string certificate;                  ///< URL; empty until `valid`
     std::optional<wall_time> expires;
     std::optional<evercert::problem> error;
-    std::optional<duration> retry_after;      ///< from the answer that brought this order, bounded
+    std::optional<duration> retry_after;  ///< from the answer that brought this order, bounded
 };
 
 struct challenge {
     std::string url;
-    std::string type;  ///< "http-01", "tls-alpn-01", or one that evercert does not know
-    std::string token; ///< base64url; empty for types that have none
+    std::string type;   ///< "http-01", "tls-alpn-01", or one that evercert does not know
+    std::string token;  ///< base64url; empty for types that have none
     challenge_status status = challenge_status::pending;
     std::optional<evercert::problem> error;
 };
@@ -84,6 +84,12 @@ struct certificate_chain {
 };
 
 /// Section 5.3.1 of RFC 5280; the ones an ACME client may give.
-enum class revocation_reason { unspecified = 0, key_compromise = 1, affiliation_changed = 3, superseded = 4, cessation_of_operation = 5 };
+enum class revocation_reason {
+    unspecified = 0,
+    key_compromise = 1,
+    affiliation_changed = 3,
+    superseded = 4,
+    cessation_of_operation = 5
+};
 
 }  // namespace evercert::acme

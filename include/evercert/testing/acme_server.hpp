@@ -79,7 +79,8 @@ public:
 
     /// The next request to the resource ("newOrder", "finalize", "authorization", … as in `count`) is answered with this problem.
     /// `type` is an ACME error's name such as "rateLimited". Several queue up.
-    void fail_next(std::string resource, int status, std::string type, std::string detail = {}, std::string retry_after = {});
+    void fail_next(
+        std::string resource, int status, std::string type, std::string detail = {}, std::string retry_after = {});
     /// Change the options that may change while it runs.
     void bad_nonce_every(int n);
 
