@@ -1,0 +1,18 @@
+#include "catch.hpp"
+#include "pebble.hpp"
+
+TEST_CASE("the test CA answers on its ports and is another CA after a restart") {
+    support::pebble ca{{.nonce_reject = 50, .alternate_roots = 1}};
+    auto directory = support::run({"curl", "--silent", "--fail", "--cacert", ca.ca_file(), ca.directory_url()});
+    CHECK(directory.find("newOrder") != std::string::npos);
+    auto root = ca.issuing_root_pem();
+    CHECK(root.starts_with("-----BEGIN CERTIFICATE-----"));
+    CHECK(ca.issuing_root_pem(1) != root);
+    ca.dns("add-a", R"({"host": "a.test.", "addresses": ["127.0.0.2"]})");
+
+    ca.stop();
+    CHECK_THROWS(support::run({"curl", "--silent", "--cacert", ca.ca_file(), ca.directory_url()}));
+
+    ca.start();
+    CHECK(ca.issuing_root_pem() != root);
+}
