@@ -2,8 +2,8 @@
 #include "pebble.hpp"
 
 TEST_CASE("the test CA answers on its ports and is another CA after a restart") {
-    support::pebble ca{{.nonce_reject = 50, .alternate_roots = 1}};
-    auto directory = support::run({"curl", "--silent", "--fail", "--cacert", ca.ca_file(), ca.directory_url()});
+    test::pebble ca{{.nonce_reject = 50, .alternate_roots = 1}};
+    auto directory = test::run_program({"curl", "--silent", "--fail", "--cacert", ca.ca_file(), ca.directory_url()});
     CHECK(directory.find("newOrder") != std::string::npos);
     auto root = ca.issuing_root_pem();
     CHECK(root.starts_with("-----BEGIN CERTIFICATE-----"));
@@ -11,7 +11,7 @@ TEST_CASE("the test CA answers on its ports and is another CA after a restart") 
     ca.dns("add-a", R"({"host": "a.test.", "addresses": ["127.0.0.2"]})");
 
     ca.stop();
-    CHECK_THROWS(support::run({"curl", "--silent", "--cacert", ca.ca_file(), ca.directory_url()}));
+    CHECK_THROWS(test::run_program({"curl", "--silent", "--cacert", ca.ca_file(), ca.directory_url()}));
 
     ca.start();
     CHECK(ca.issuing_root_pem() != root);

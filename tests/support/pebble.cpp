@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-namespace support {
+namespace test {
 namespace {
 
 /// Each attempt has new ports; a second is rare already.
@@ -99,12 +99,12 @@ std::string pebble::directory_url() const { return fmt::format("https://localhos
 
 std::string pebble::issuing_root_pem(int n) const {
     auto url = fmt::format("https://127.0.0.1:{}/roots/{}", management_port_, n);
-    return run({"curl", "--silent", "--show-error", "--fail", "--cacert", ca_file(), url});
+    return run_program({"curl", "--silent", "--show-error", "--fail", "--cacert", ca_file(), url});
 }
 
 void pebble::dns(const std::string& command, const std::string& json) const {
     auto url = fmt::format("http://127.0.0.1:{}/{}", dns_management_port_, command);
-    run({"curl", "--silent", "--show-error", "--fail", "--data", json, url});
+    run_program({"curl", "--silent", "--show-error", "--fail", "--data", json, url});
 }
 
 std::string pebble::log() const { return read_file(folder_ / "pebble.log"); }
@@ -114,14 +114,14 @@ void pebble::make_certificates() const {
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"};
     auto root = request;
     root.insert(root.end(), {"-subj", "/CN=Root of a test CA's API", "-keyout", folder_ / "ca.key", "-out", ca_file()});
-    run(root);
+    run_program(root);
     auto server = request;
     server.insert(
         server.end(),
         {"-subj", "/CN=localhost", "-CA", ca_file(), "-CAkey", folder_ / "ca.key", "-addext",
          "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout",
          folder_ / "localhost.key", "-out", folder_ / "localhost.pem"});
-    run(server);
+    run_program(server);
 }
 
 void pebble::write_config() const {
@@ -142,4 +142,4 @@ void pebble::write_config() const {
             options_.authorization_retry_after, options_.order_retry_after));
 }
 
-}  // namespace support
+}  // namespace test

@@ -6,7 +6,7 @@
 
 #include "process.hpp"
 
-namespace support {
+namespace test {
 
 struct pebble_options {
     /// Of the requests' nonces, in percent, that are answered badNonce.
@@ -71,4 +71,4 @@ private:
     process ca_;
 };
 
-}  // namespace support
+}  // namespace test

@@ -19,7 +19,7 @@
 #include <thread>
 #include <unistd.h>
 
-namespace support {
+namespace test {
 namespace {
 
 constexpr int exit_not_installed = 127;
@@ -149,7 +149,7 @@ void process::stop() noexcept {
     pid_ = -1;
 }
 
-std::string run(const std::vector<std::string>& arguments) {
+std::string run_program(const std::vector<std::string>& arguments) {
     temporary_folder folder;
     auto out = open_log(folder / "out");
     auto err = open_log(folder / "err");
@@ -197,4 +197,4 @@ std::uint16_t free_port() {
     throw std::runtime_error{"no free port on 127.0.0.1"};
 }
 
-}  // namespace support
+}  // namespace test

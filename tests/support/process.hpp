@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace support {
+namespace test {
 
 /// A program that runs beside the test and ends with it. It also ends when the thread that started it
 /// does: start it from the test's main thread.
@@ -40,7 +40,7 @@ private:
 
 /// Run a program to its end and return what it wrote to standard output. Throws, with what it wrote to
 /// standard error, unless it ends with 0.
-std::string run(const std::vector<std::string>& arguments);
+std::string run_program(const std::vector<std::string>& arguments);
 
 /// A folder of its own that is removed with the object.
 class temporary_folder {
@@ -64,4 +64,4 @@ void write_file(const std::string& path, const std::string& content);
 /// from. For programs that cannot be told to take port 0; whoever uses it tries again if it was taken meanwhile.
 std::uint16_t free_port();
 
-}  // namespace support
+}  // namespace test
