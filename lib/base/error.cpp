@@ -1,6 +1,5 @@
-#include <fmt/format.h>
-
 #include <asio/error.hpp>
+#include <fmt/format.h>
 
 #include <evercert/error.hpp>
 
@@ -87,10 +86,9 @@ error::error(std::error_code code, const std::string& text)
 
 error::error(errc code, const std::string& text) : error{make_error_code(code), text} {}
 
-error::error(errc code, const std::string& text, evercert::problem from_ca,
-             std::optional<std::chrono::seconds> retry_after)
-    : error{make_error_code(code),
-            std::make_shared<const details>(details{text, std::move(from_ca), retry_after})} {}
+error::error(
+    errc code, const std::string& text, evercert::problem from_ca, std::optional<std::chrono::seconds> retry_after)
+    : error{make_error_code(code), std::make_shared<const details>(details{text, std::move(from_ca), retry_after})} {}
 
 error::error(errc code, const std::string& text, std::chrono::seconds retry_after)
     : error{make_error_code(code), std::make_shared<const details>(details{text, {}, retry_after})} {}
@@ -100,9 +98,7 @@ error::error(std::error_code code, std::shared_ptr<const details> details)
 
 const char* error::what() const noexcept { return details_->text.c_str(); }
 
-const evercert::problem* error::problem() const noexcept {
-    return details_->from_ca ? &*details_->from_ca : nullptr;
-}
+const evercert::problem* error::problem() const noexcept { return details_->from_ca ? &*details_->from_ca : nullptr; }
 
 std::optional<std::chrono::seconds> error::retry_after() const noexcept { return details_->retry_after; }
 

@@ -27,9 +27,9 @@ std::function<void(log_level, std::string_view)> log_to_stderr() {
     return [time = system_clock()](log_level level, std::string_view text) {
         const auto now = std::chrono::floor<std::chrono::milliseconds>(time->wall());
         const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
-        const auto line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}\n",
-            fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (now - seconds).count(),
-            to_string(level), text);
+        const auto line = fmt::format(
+            "{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}\n", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+            (now - seconds).count(), to_string(level), text);
         std::fwrite(line.data(), 1, line.size(), stderr);  // one write, so that threads do not mix lines
     };
 }

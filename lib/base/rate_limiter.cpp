@@ -22,9 +22,13 @@ private:
     std::list<turn*>::iterator at_;
 };
 
-rate_limiter::rate_limiter(asio::any_io_executor executor, std::shared_ptr<clock> time, token_bucket bucket,
-                           std::string name, std::size_t waiting_max)
-    : clock_{std::move(time)}, bucket_{bucket}, name_{std::move(name)}, waiting_max_{waiting_max},
+rate_limiter::rate_limiter(
+    asio::any_io_executor executor, std::shared_ptr<clock> time, token_bucket bucket, std::string name,
+    std::size_t waiting_max)
+    : clock_{std::move(time)},
+      bucket_{bucket},
+      name_{std::move(name)},
+      waiting_max_{waiting_max},
       moved_{std::move(executor)} {}
 
 duration rate_limiter::expected_wait() const {
@@ -35,7 +39,8 @@ asio::awaitable<void> rate_limiter::acquire(duration longest) {
     const auto wait = expected_wait();
     if (wait > longest || queue_.size() >= waiting_max_) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
-        throw error{errc::rate_limited,
+        throw error{
+            errc::rate_limited,
             fmt::format("our own limit of {} is used up; the next is free in {} s", name_, seconds.count()), seconds};
     }
     turn mine{*this};

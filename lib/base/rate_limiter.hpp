@@ -15,11 +15,12 @@
 namespace evercert {
 
 /// A token bucket whose tokens are awaited: first come, first served; who is cancelled leaves the queue.
-/// Thread-bound to its executor.
+/// Thread-bound to its executor; must outlive those who wait.
 class rate_limiter {
 public:
     /// `name` is for messages: "new orders". At most `waiting_max` wait.
-    rate_limiter(asio::any_io_executor, std::shared_ptr<clock>, token_bucket, std::string name, std::size_t waiting_max);
+    rate_limiter(
+        asio::any_io_executor, std::shared_ptr<clock>, token_bucket, std::string name, std::size_t waiting_max);
 
     /// Returns with a token taken. Throws `errc::rate_limited` with `retry_after` at once, and takes none, if it would
     /// have to wait longer than `longest`, or if `waiting_max` wait already.

@@ -48,7 +48,8 @@ void task_group::spawn(asio::any_io_executor executor, asio::awaitable<void> wor
         if (state->children.empty())
             state->empty.notify_all();
     };
-    asio::co_spawn(executor, std::move(work),
+    asio::co_spawn(
+        executor, std::move(work),
         asio::bind_cancellation_slot(child->slot(), asio::bind_executor(state_->executor, std::move(ended))));
 }
 

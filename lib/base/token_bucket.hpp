@@ -23,7 +23,9 @@ public:
     /// How long until the bucket is full: what is kept across restarts.
     duration debt(steady_time now) const { return std::max<duration>(full_at_ - now, {}); }
     /// Never more debt than an empty bucket has, whatever a damaged state says.
-    void restore(duration debt, steady_time now) { full_at_ = now + std::clamp<duration>(debt, {}, burst_ * interval_); }
+    void restore(duration debt, steady_time now) {
+        full_at_ = now + std::clamp<duration>(debt, {}, burst_ * interval_);
+    }
 
     duration interval() const noexcept { return interval_; }
 

@@ -122,6 +122,8 @@ public:
         keep->signal.emit(type);
     }
     bool ended() const { return shared_->outcome.ended(); }
+    /// What it came to, once it has ended: returns or throws.
+    T take() { return shared_->outcome.take(); }
 
     /// Wait for its end; return its value or throw what it threw. Same executor only.
     asio::awaitable<T> join() {
