@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Counts the test cases in a log of `meson test` and ends with the line `N passed, N failed`.
 
-A Catch2 program counts as the cases that its own summary names; any other test counts as one. A program that
-fails although its summary does not say so (a crash, a time-out, a sanitizer's report at exit) is one more failure.
+    tools/count_tests.py build/meson-logs/testlog.json
+
+A program counts as the cases that its own summary names (Catch2, Python's unittest); without a summary it counts as
+one. A program that fails although its summary does not say so (a crash, a time-out, a sanitizer's report at exit) is
+one more failure.
 """
 
 import json
@@ -11,6 +14,7 @@ import sys
 
 ALL_PASSED = re.compile(r"^All tests passed \(.* in (\d+) test cases?\)$", re.M)
 SUMMARY = re.compile(r"^test cases:.*$", re.M)
+UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n(?:OK|FAILED)(?: \((.*)\))?$", re.M)
 OUTCOME = re.compile(r"(\d+) (passed|failed as expected|failed|skipped)")
 
 
@@ -25,12 +29,23 @@ def catch2_summary(output):
     return None
 
 
+def unittest_summary(output):
+    """(passed, failed, skipped) from the summary of Python's unittest, or None."""
+    if match := UNITTEST.search(output):
+        count = {kind: int(number) for kind, number in re.findall(r"(\w+)=(\d+)", match[2] or "")}
+        failed, skipped = count.get("failures", 0) + count.get("errors", 0), count.get("skipped", 0)
+        return int(match[1]) - failed - skipped, failed, skipped
+    return None
+
+
 def count(test):
     """(passed, failed, skipped) of one program."""
-    good = test["result"] in ("OK", "EXPECTEDFAIL")
     if test["result"] == "SKIP":
         return 0, 0, 1
-    passed, failed, skipped = catch2_summary(test.get("stdout", "")) or ((1, 0, 0) if good else (0, 1, 0))
+    good = test["result"] in ("OK", "EXPECTEDFAIL")
+    passed, failed, skipped = (
+        catch2_summary(test.get("stdout", "")) or unittest_summary(test.get("stderr", ""))
+        or ((1, 0, 0) if good else (0, 1, 0)))
     if not good and failed == 0:
         failed = 1
     return passed, failed, skipped

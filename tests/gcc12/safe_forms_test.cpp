@@ -1,7 +1,5 @@
 // What evercert's interface and style rely on instead of the forms in unsafe_forms.cpp: each runs here under
 // AddressSanitizer with the compiler that the tree is built with, which on Debian 12 is GCC 12.
-#include "catch.hpp"
-
 #include <array>
 #include <memory>
 #include <optional>
@@ -15,6 +13,8 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
+
+#include "catch.hpp"
 
 using asio::awaitable;
 
@@ -32,8 +32,7 @@ class described {
 public:
     described() = default;
     explicit described(std::string text) : text_{std::move(text)} {}
-    described(std::string text, std::vector<std::string> more)
-        : text_{std::move(text)}, more_{std::move(more)} {}
+    described(std::string text, std::vector<std::string> more) : text_{std::move(text)}, more_{std::move(more)} {}
 
     std::size_t size() const { return text_.size() + more_.size(); }
 
@@ -43,9 +42,7 @@ private:
 };
 
 // Suspends for one turn of the loop, so that the frame is really left and entered again.
-awaitable<void> turn() {
-    co_await asio::post(asio::use_awaitable);
-}
+awaitable<void> turn() { co_await asio::post(asio::use_awaitable); }
 
 awaitable<std::size_t> size_of_settings(settings given) {
     co_await turn();

@@ -17,13 +17,9 @@ struct settings {
     std::string path;
 };
 
-awaitable<std::string> echo(std::string text) {
-    co_return text;
-}
+awaitable<std::string> echo(std::string text) { co_return text; }
 
-awaitable<void> open(settings) {
-    co_return;
-}
+awaitable<void> open(settings) { co_return; }
 
 awaitable<void> open_default(int, settings chosen = {}) {  // expect: AGG
     co_await open(std::move(chosen));
@@ -36,14 +32,12 @@ awaitable<void> call(Callable callable) {
 }
 
 awaitable<void> braced_aggregate(std::string name) {
-    co_await open(settings{name, name});    // expect: AGG
-    co_await open({.name = name});          // expect: AGG
-    co_await open({name, "somewhere"});     // expect: AGG
+    co_await open(settings{name, name});  // expect: AGG
+    co_await open({.name = name});        // expect: AGG
+    co_await open({name, "somewhere"});   // expect: AGG
 }
 
-awaitable<void> default_argument() {
-    co_await open_default(1);
-}
+awaitable<void> default_argument() { co_await open_default(1); }
 
 awaitable<void> braced_array(std::string name) {
     auto both = std::array<std::string, 2>{co_await echo(name), co_await echo(name)};  // expect: AGG
@@ -56,14 +50,12 @@ awaitable<void> conditional(std::string name, bool first) {
 
 awaitable<void> capturing_lambda(std::string name) {
     auto shared = std::make_shared<std::string>(name);
-    co_await call([name] { return name.size(); });                   // expect: LAMBDA
+    co_await call([name] { return name.size(); });                            // expect: LAMBDA
     co_await call([shared, &name] { return shared->size() + name.size(); });  // expect: LAMBDA
     co_await call([moved = std::move(name)] { return moved.size(); });        // expect: LAMBDA
 }
 
-std::runtime_error failure(std::string text) {
-    return std::runtime_error{text};
-}
+std::runtime_error failure(std::string text) { return std::runtime_error{text}; }
 
 awaitable<void> throw_what_was_awaited() {
     throw failure(co_await echo("why"));  // expect: THROW
