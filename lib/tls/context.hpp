@@ -29,7 +29,7 @@ public:
     /// (`invalid_options`, with the file's name) if it cannot be read or has no certificate.
     tls_client_context(const std::string& ca_file, std::shared_ptr<clock> time);
     SSL_CTX* native_handle() const noexcept { return context_.get(); }
-    clock& time() const noexcept { return *clock_; }
+    const std::shared_ptr<clock>& time() const noexcept { return clock_; }
 
 private:
     std::shared_ptr<SSL_CTX> context_;

@@ -1,0 +1,222 @@
+#include "tls/server_handshake.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <evercert/error.hpp>
+
+#include "crypto/encoding.hpp"
+#include "tls/client_hello.hpp"
+
+namespace evercert {
+
+namespace {
+
+constexpr std::string_view challenge_protocol = "acme-tls/1";
+
+struct server_callbacks {
+    certificate_lookup lookup;
+    std::vector<std::string> alpn_protocols;
+};
+
+void free_callbacks(void*, void* callbacks, CRYPTO_EX_DATA*, int, long, void*) {
+    delete static_cast<server_callbacks*>(callbacks);
+}
+
+int context_index() {
+    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_callbacks);
+    return index;
+}
+
+int connection_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+}
+
+const ASN1_OBJECT* acme_identifier() {
+    static const std::unique_ptr<ASN1_OBJECT, decltype(&ASN1_OBJECT_free)> object{
+        OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1), ASN1_OBJECT_free};
+    return object.get();
+}
+
+/// RFC 8737, section 3: a challenge certificate is one with the acmeIdentifier extension.
+bool has_challenge_certificate(SSL* ssl) {
+    const X509* certificate = SSL_get_certificate(ssl);
+    return certificate && X509_get_ext_by_OBJ(certificate, acme_identifier(), -1) >= 0;
+}
+
+/// Sessions must not be resumed for another name: a ticket of one would skip the certificate of the other.
+bool bind_sessions(SSL* ssl, const client_hello& hello) {
+    const auto name = sha256(as_bytes(hello.server_name));
+    if (SSL_set_session_id_context(ssl, name.data(), static_cast<unsigned>(name.size())) != 1)
+        return false;
+    if (hello.is_challenge()) {
+        // A validation must see the certificate of now, so it neither gets a ticket nor may use one.
+        SSL_set_options(ssl, SSL_OP_NO_TICKET);
+        SSL_set_num_tickets(ssl, 0);
+    }
+    return true;
+}
+
+bool use_certificate(SSL* ssl, const certificate& chosen) {
+    // The context may have certificates of its own, of another key type, which the client might prefer.
+    SSL_certs_clear(ssl);
+    return SSL_use_cert_and_key(ssl, chosen.native_handle(), chosen.key().native_handle(), chosen.native_chain(), 1) ==
+        1;
+}
+
+int on_undriven_client_hello(SSL* ssl, int& alert, const server_callbacks& callbacks) {
+    client_hello hello;
+    alert = read_client_hello(ssl, hello);
+    if (alert != 0)
+        return SSL_CLIENT_HELLO_ERROR;
+    alert = SSL_AD_INTERNAL_ERROR;
+    if (!callbacks.lookup)
+        return SSL_CLIENT_HELLO_ERROR;
+    const certificate_ptr chosen = callbacks.lookup(hello);
+    if (!chosen || !bind_sessions(ssl, hello) || !use_certificate(ssl, *chosen))
+        return SSL_CLIENT_HELLO_ERROR;
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+int client_hello_callback(SSL* ssl, int* alert, void* argument) {
+    try {
+        if (auto* driven = server_handshake::of(ssl))
+            return driven->on_client_hello(*alert);
+        return on_undriven_client_hello(ssl, *alert, *static_cast<const server_callbacks*>(argument));
+    } catch (const std::system_error& refused) {
+        *alert = alert_for(refused.code());
+    } catch (...) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+    }
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+/// OpenSSL has checked the offer's form before.
+const unsigned char* find_offered(bytes_view offer, std::string_view protocol) {
+    for (std::size_t at = 0; at < offer.size(); at += 1 + offer[at]) {
+        const bytes_view offered = offer.subspan(at + 1, offer[at]);
+        if (std::ranges::equal(offered, as_bytes(protocol)))
+            return offer.data() + at;
+    }
+    return nullptr;
+}
+
+int alpn_callback(
+    SSL* ssl, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size,
+    void* argument) {
+    const auto& callbacks = *static_cast<const server_callbacks*>(argument);
+    const bytes_view offer{in, in_size};
+    const auto select = [&](std::string_view protocol) {
+        const unsigned char* found = find_offered(offer, protocol);
+        if (!found)
+            return false;
+        *out = found + 1;
+        *out_size = *found;
+        return true;
+    };
+    // RFC 8737, section 3: the protocol of a validation is its sole offer.
+    const bool sole = offer.size() == challenge_protocol.size() + 1;
+    if (sole && select(challenge_protocol))
+        return has_challenge_certificate(ssl) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    if (callbacks.alpn_protocols.empty())
+        return SSL_TLSEXT_ERR_NOACK;
+    // RFC 7301, section 3.2: no overlap ends the handshake.
+    return std::ranges::any_of(callbacks.alpn_protocols, select) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+}  // namespace
+
+void install_server_callbacks(SSL_CTX* context, certificate_lookup lookup, std::vector<std::string> alpn_protocols) {
+    for (const auto& protocol : alpn_protocols) {
+        if (protocol.empty() || protocol.size() > 255)
+            throw error{errc::invalid_options, "an ALPN protocol has 1 to 255 bytes, unlike " + quoted(protocol)};
+        if (protocol == challenge_protocol)
+            throw error{
+                errc::invalid_options, "acme-tls/1 is for validations alone: leave it out of the ALPN protocols"};
+    }
+    auto callbacks = std::make_unique<server_callbacks>();
+    callbacks->lookup = std::move(lookup);
+    callbacks->alpn_protocols = std::move(alpn_protocols);
+    auto* const previous = SSL_CTX_get_ex_data(context, context_index());
+    if (SSL_CTX_set_ex_data(context, context_index(), callbacks.get()) != 1)
+        throw std::bad_alloc{};
+    SSL_CTX_set_client_hello_cb(context, client_hello_callback, callbacks.get());
+    SSL_CTX_set_alpn_select_cb(context, alpn_callback, callbacks.get());
+    callbacks.release();
+    delete static_cast<server_callbacks*>(previous);
+}
+
+bool has_server_callbacks(const SSL_CTX* context) noexcept {
+    return SSL_CTX_get_ex_data(context, context_index()) != nullptr;
+}
+
+int alert_for(const std::error_code& code) noexcept {
+    if (code == errc::name_not_allowed || code == errc::invalid_identifier || code == errc::no_server_name)
+        return SSL_AD_UNRECOGNIZED_NAME;
+    // RFC 8737 leaves open what a server answers that has no validation in progress. For this name it does not speak
+    // acme-tls/1, which RFC 7301, section 3.2, has an alert for.
+    if (code == errc::no_challenge)
+        return SSL_AD_NO_APPLICATION_PROTOCOL;
+    return SSL_AD_INTERNAL_ERROR;
+}
+
+server_handshake::server_handshake(SSL* ssl, client_hello addresses) : hello_{std::move(addresses)} {
+    if (SSL_set_ex_data(ssl, connection_index(), this) != 1)
+        throw std::bad_alloc{};
+    SSL_up_ref(ssl);
+    ssl_.reset(ssl);
+}
+
+server_handshake::~server_handshake() { SSL_set_ex_data(ssl_.get(), connection_index(), nullptr); }
+
+void server_handshake::resume(certificate_ptr chosen) {
+    certificate_ = std::move(chosen);
+    state_ = state::resumed;
+}
+
+void server_handshake::refuse(int alert) noexcept {
+    alert_ = alert;
+    state_ = state::refused;
+}
+
+server_handshake* server_handshake::of(const SSL* ssl) noexcept {
+    return static_cast<server_handshake*>(SSL_get_ex_data(ssl, connection_index()));
+}
+
+int server_handshake::on_client_hello(int& alert) {
+    switch (state_) {
+    case state::receiving:
+        alert = read_client_hello(ssl_.get(), hello_);
+        if (alert == 0 && !bind_sessions(ssl_.get(), hello_))
+            alert = SSL_AD_INTERNAL_ERROR;
+        if (alert != 0)
+            return SSL_CLIENT_HELLO_ERROR;
+        state_ = state::suspended;
+        return SSL_CLIENT_HELLO_RETRY;
+    case state::suspended: return SSL_CLIENT_HELLO_RETRY;
+    case state::refused: alert = alert_; return SSL_CLIENT_HELLO_ERROR;
+    case state::resumed: break;
+    }
+    // Here once for the ClientHello that was suspended, and again for the one that follows a HelloRetryRequest: that
+    // must be the same (RFC 8446, section 4.1.2), or it would get another name's certificate.
+    client_hello again;
+    alert = read_client_hello(ssl_.get(), again);
+    if (alert != 0)
+        return SSL_CLIENT_HELLO_ERROR;
+    if (again.server_name != hello_.server_name || again.alpn_protocols != hello_.alpn_protocols) {
+        alert = SSL_AD_ILLEGAL_PARAMETER;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (certificate_ && !use_certificate(ssl_.get(), *certificate_)) {
+        alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    certificate_.reset();
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+}  // namespace evercert

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <evercert/certificate.hpp>
+#include <evercert/certificate_source.hpp>
+
+#include "tls/openssl.hpp"
+
+namespace evercert {
+
+/// What a server that cannot wait is given: the certificate that memory has. Throwing refuses the client with the
+/// alert of the error, null with internal_error. Called on the thread of the handshake.
+using certificate_lookup = std::function<certificate_ptr(const client_hello&)>;
+
+/// Give `context` the callbacks of a server: the certificate and the session id context by ClientHello, the application protocol by
+/// ALPN. Handshakes that have a `server_handshake` suspend, others ask `lookup`. `alpn_protocols` in the server's order of
+/// preference; empty = none is answered. Throws `error` with `errc::invalid_options` for a protocol that is none.
+void install_server_callbacks(SSL_CTX* context, certificate_lookup lookup, std::vector<std::string> alpn_protocols);
+bool has_server_callbacks(const SSL_CTX*) noexcept;
+
+/// The alert for a client that is refused for this reason.
+int alert_for(const std::error_code&) noexcept;
+
+/// A server handshake that is suspended inside OpenSSL until its certificate is there: OpenSSL's ClientHello callback
+/// finds it by its SSL. Attached as long as it lives, and keeps the SSL alive.
+class server_handshake {
+public:
+    /// `addresses`: a ClientHello with the two endpoints filled in.
+    server_handshake(SSL*, client_hello addresses);
+    ~server_handshake();
+    server_handshake(const server_handshake&) = delete;
+    server_handshake& operator=(const server_handshake&) = delete;
+
+    /// A ClientHello was read and waits for `resume` or `refuse`. A handshake that goes on without either
+    /// is suspended again.
+    bool suspended() const noexcept { return state_ == state::suspended; }
+    /// No ClientHello was seen so far.
+    bool receiving() const noexcept { return state_ == state::receiving; }
+    const client_hello& hello() const noexcept { return hello_; }
+
+    /// The next step of the handshake goes on with this certificate, or ends with this alert.
+    void resume(certificate_ptr);
+    void refuse(int alert) noexcept;
+
+    /// Of an SSL; null if it has none.
+    static server_handshake* of(const SSL*) noexcept;
+    /// The callback: SSL_CLIENT_HELLO_SUCCESS, _RETRY or _ERROR with an alert.
+    int on_client_hello(int& alert);
+
+private:
+    enum class state { receiving, suspended, resumed, refused };
+
+    ssl_ptr ssl_;
+    client_hello hello_;
+    certificate_ptr certificate_;
+    state state_ = state::receiving;
+    int alert_ = 0;
+};
+
+}  // namespace evercert
