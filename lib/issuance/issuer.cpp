@@ -1,0 +1,132 @@
+#include "issuance/issuer.hpp"
+
+#include <asio/this_coro.hpp>
+
+#include <evercert/csr.hpp>
+#include <evercert/error.hpp>
+
+#include "base/within.hpp"
+#include "issuance/choose_challenge.hpp"
+
+namespace evercert {
+
+/// A challenge that the CA was told about or will be.
+struct issuer::presented {
+    solver* by;
+    challenge_answer answer;
+    std::string authorization_url;
+    acme::authorization offer;
+};
+
+issuer::issuer(std::vector<std::shared_ptr<solver>> solvers, std::shared_ptr<worker> blocking,
+               std::shared_ptr<clock> time, logger log, issuer_options options)
+    : solvers_{std::move(solvers)}, worker_{std::move(blocking)}, clock_{std::move(time)}, log_{std::move(log)},
+      options_{std::move(options)} {}
+
+solver* issuer::solver_for(std::string_view type) const {
+    for (const auto& one : solvers_)
+        if (to_string(one->type()) == type)
+            return one.get();
+    return nullptr;
+}
+
+asio::awaitable<certificate_ptr> issuer::order(acme::client& client, std::vector<identifier> names, lessons& learned) {
+    std::vector<presented> answers;
+    learned.try_again = false;
+    auto what = "the order for " + to_string(names);
+    auto work = within(*clock_, options_.order_timeout, std::move(what), steps(client, std::move(names), learned, answers));
+    auto result = co_await as_outcome(std::move(work));
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    for (auto& one : answers)
+        co_await one.by->clean_up(one.answer);
+    co_return result.get();
+}
+
+asio::awaitable<certificate_ptr> issuer::steps(
+    acme::client& client, std::vector<identifier> names, lessons& learned, std::vector<presented>& answers) {
+    auto placed = co_await client.new_order(names);
+    log_(log_level::info, "order for {}: {}", to_string(names), placed.url);
+    if (placed.status == acme::order_status::pending)
+        co_await authorize(client, placed, learned, answers);
+    if (placed.status != acme::order_status::valid)
+        placed = co_await client.wait_order(placed.url);
+
+    const auto key = co_await make_key();
+    if (placed.status == acme::order_status::valid)
+        throw error{errc::acme_malformed, "the CA answered a new order with one that is valid already: it has a certificate for another key"};
+    placed = co_await finalize(client, placed, make_csr(key, names));
+
+    const auto chain = co_await client.certificate(placed.certificate);
+    auto obtained = std::make_shared<const certificate>(chain.pem, key);
+    verify_servable(*obtained, names, clock_->wall());
+    log_(log_level::info, "certificate for {}: serial {}, issued by {}", to_string(names), obtained->serial(), quoted(obtained->issuer()));
+    co_return obtained;
+}
+
+asio::awaitable<private_key> issuer::make_key() {
+    const auto type = options_.certificate_key;
+    const bool slow = type == key_type::rsa_2048 || type == key_type::rsa_3072 || type == key_type::rsa_4096;
+    if (!slow)
+        co_return private_key::generate(type);
+    auto generate = [type] { return private_key::generate(type); };
+    co_return co_await worker_->run(std::move(generate));
+}
+
+asio::awaitable<void> issuer::authorize(
+    acme::client& client, acme::order placed, lessons& learned, std::vector<presented>& answers) {
+    for (const auto& url : placed.authorizations) {
+        auto offer = co_await client.authorization(url);
+        if (offer.status == acme::authorization_status::valid)
+            continue;
+        const auto* chosen = choose_challenge(offer, options_.challenges, learned.failed);
+        auto* by = chosen ? solver_for(chosen->type) : nullptr;
+        if (!by)
+            throw error{errc::challenge_unsupported,
+                fmt::format("the CA offers no challenge for {} that is enabled here and has not failed", offer.identifier->value())};
+        challenge_answer answer{*offer.identifier, chosen->token, client.key_authorization(chosen->token)};
+        const auto ready = chosen->url;
+        answers.push_back({by, answer, url, std::move(offer)});
+        co_await by->present(answer);
+        log_(log_level::info, "challenge for {}: {}", answer.name.value(), to_string(by->type()));
+        co_await client.challenge_ready(ready);
+    }
+    for (auto& one : answers)
+        co_await wait_authorized(client, one, learned);
+}
+
+asio::awaitable<void> issuer::wait_authorized(acme::client& client, presented& answer, lessons& learned) {
+    auto result = co_await as_outcome(client.wait_authorization(answer.authorization_url));
+    if (result.thrown) {
+        try {
+            std::rethrow_exception(result.thrown);
+        } catch (const error& e) {
+            if (e.code() == errc::authorization_invalid) {
+                learned.failed.insert(answer.by->type());
+                learned.try_again = choose_challenge(answer.offer, options_.challenges, learned.failed) != nullptr;
+            }
+            throw;
+        }
+    }
+    log_(log_level::info, "authorized {}", answer.answer.name.value());
+}
+
+asio::awaitable<acme::order> issuer::finalize(acme::client& client, acme::order placed, std::vector<unsigned char> csr) {
+    const auto url = placed.url;
+    auto sent = co_await as_outcome(client.finalize(std::move(placed), std::move(csr)));
+    if (sent.thrown) {
+        // The CA may have it all the same. Sending it again could issue twice: the order tells.
+        auto read = co_await as_outcome(client.order(url));
+        if (read.thrown || (read.value->status != acme::order_status::processing && read.value->status != acme::order_status::valid))
+            std::rethrow_exception(sent.thrown);
+        sent = std::move(read);
+    }
+    acme::order current = std::move(*sent.value);
+    if (current.status != acme::order_status::valid)
+        current = co_await client.wait_order(url);
+    if (current.status != acme::order_status::valid)
+        throw error{errc::acme_malformed, fmt::format("the CA put the order {} back to {} after it was finalized",
+            quoted(url), to_string(current.status))};
+    co_return current;
+}
+
+}  // namespace evercert
