@@ -15,6 +15,8 @@ namespace evercert {
 /// DNS names are kept as they go over the wire: lower case, no trailing dot, IDNA A-labels
 /// (UTF-8 input is converted, RFC 5891), 1-63 letters, digits and hyphens a label, at least two
 /// labels, 253 characters at most. IP addresses are kept in their canonical text form (RFC 5952).
+/// Refused are, besides what these rules exclude: ports, URLs, brackets, zone ids, IPv4 addresses in
+/// IPv6 form, a last label of digits alone, `*.` before a single label and `*` anywhere else.
 ///
 /// A regular value type; reentrant.
 class identifier {
@@ -52,8 +54,10 @@ private:
 /// `names` as a readable list: "a.test, b.test".
 std::string to_string(const std::vector<identifier>& names);
 
-/// "192.0.2.1.in-addr.arpa" forms (RFC 8738, section 6) back to the address they stand for; nothing if
-/// `server_name` is not one. Only a tls-alpn-01 validation sends such a server name.
+/// The server name under which a tls-alpn-01 validation asks for an IP address (RFC 8738, section 6):
+/// "1.2.0.192.in-addr.arpa" for 192.0.2.1, 32 nibbles under "ip6.arpa" for IPv6. Empty for DNS names.
+std::string to_reverse_arpa(const identifier& address);
+/// The other way; nothing if `server_name` is not such a name. No other client sends one.
 std::optional<identifier> from_reverse_arpa(std::string_view server_name);
 
 }  // namespace evercert
