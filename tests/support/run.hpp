@@ -1,5 +1,16 @@
 #pragma once
 
+#include <chrono>
+#include <concepts>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
@@ -12,17 +23,6 @@
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-
-#include <chrono>
-#include <concepts>
-#include <exception>
-#include <memory>
-#include <optional>
-#include <stdexcept>
-#include <string>
-#include <system_error>
-#include <type_traits>
-#include <utility>
 
 /// Coroutines in tests.
 ///
@@ -69,17 +69,13 @@ inline constexpr std::chrono::seconds limit_default{30};
 /// Run `work` on `io` until it ends; return its value or throw what it threw. Fails after `limit`. What else is on `io`
 /// stays there, and can go on with the next call.
 template <typename T>
-T run_io(
-    asio::io_context& io, asio::awaitable<T> work,
-    std::chrono::milliseconds limit = limit_default) {
+T run_io(asio::io_context& io, asio::awaitable<T> work, std::chrono::milliseconds limit = limit_default) {
     auto outcome = std::make_shared<result<T>>();
-    asio::co_spawn(
-        io, run_into(outcome, std::move(work)), [&io](std::exception_ptr) { io.stop(); });
+    asio::co_spawn(io, run_into(outcome, std::move(work)), [&io](std::exception_ptr) { io.stop(); });
     io.restart();
     io.run_for(limit);
     if (!outcome->ended())
-        throw std::runtime_error{
-            "the coroutine did not end in " + std::to_string(limit.count()) + " ms"};
+        throw std::runtime_error{"the coroutine did not end in " + std::to_string(limit.count()) + " ms"};
     return outcome->take();
 }
 
@@ -100,15 +96,12 @@ auto run_io(Coroutine&& coroutine, std::chrono::milliseconds limit = limit_defau
 template <typename T = void>
 class started {
 public:
-    started(asio::any_io_executor executor, asio::awaitable<T> work)
-        : shared_{std::make_shared<shared>(executor)} {
-        auto all =
-            run_into(std::shared_ptr<result<T>>{shared_, &shared_->outcome}, std::move(work));
+    started(asio::any_io_executor executor, asio::awaitable<T> work) : shared_{std::make_shared<shared>(executor)} {
+        auto all = run_into(std::shared_ptr<result<T>>{shared_, &shared_->outcome}, std::move(work));
         asio::co_spawn(
             executor, std::move(all),
             asio::bind_cancellation_slot(
-                shared_->signal.slot(),
-                [keep = shared_](std::exception_ptr) { keep->ended.cancel(); }));
+                shared_->signal.slot(), [keep = shared_](std::exception_ptr) { keep->ended.cancel(); }));
     }
     started(started&&) noexcept = default;
     started& operator=(started&&) = delete;
@@ -118,7 +111,7 @@ public:
     }
 
     void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
-        auto keep = shared_; // what it completes may destroy this
+        auto keep = shared_;  // what it completes may destroy this
         keep->signal.emit(type);
     }
     bool ended() const { return shared_->outcome.ended(); }
@@ -149,6 +142,19 @@ private:
     std::shared_ptr<shared> shared_;
 };
 
+/// The code of the `std::system_error` (an `evercert::error` is one) that `work` ends with; none if it ends well.
+/// Anything else that it throws goes on.
+template <typename T>
+asio::awaitable<std::error_code> failure_of(asio::awaitable<T> work) {
+    std::error_code failure;
+    try {
+        co_await std::move(work);
+    } catch (const std::system_error& thrown) {
+        failure = thrown.code();
+    }
+    co_return failure;
+}
+
 /// Let everything that is ready on this executor run, `times` times over.
 inline asio::awaitable<void> yield(int times = 1) {
     auto executor = co_await asio::this_coro::executor;
@@ -156,4 +162,4 @@ inline asio::awaitable<void> yield(int times = 1) {
         co_await asio::post(executor, asio::use_awaitable);
 }
 
-} // namespace test
+}  // namespace test

@@ -1,0 +1,194 @@
+#include "base/memory_stream.hpp"
+
+#include <algorithm>
+#include <new>
+#include <vector>
+
+#include <asio/error.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "base/event.hpp"
+
+namespace evercert {
+namespace {
+
+/// One direction: bytes in flight, and what each side has said about the end.
+class pipe {
+public:
+    pipe(asio::any_io_executor reader, asio::any_io_executor writer, std::size_t capacity)
+        : readable{std::move(reader)}, writable{std::move(writer)}, capacity_{std::max<std::size_t>(capacity, 1)} {}
+
+    bool writer_ended = false;  // shutdown_write() or close()
+    bool writer_reset = false;  // closed with bytes unread, as TCP's RST
+    bool reader_closed = false;
+    event readable;
+    event writable;
+
+    std::size_t size() const noexcept { return bytes_.size() - begin_; }
+    std::size_t space() const noexcept { return capacity_ - size(); }
+    bool wakes_reader() const noexcept { return size() > 0 || writer_ended || reader_closed; }
+    bool wakes_writer() const noexcept { return space() > 0 || writer_ended || reader_closed; }
+
+    void push(std::span<const std::byte> data) {
+        if (begin_ > 0 && bytes_.size() + data.size() > bytes_.capacity()) {
+            bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(begin_));
+            begin_ = 0;
+        }
+        bytes_.insert(bytes_.end(), data.begin(), data.end());
+        readable.notify_all();
+    }
+
+    std::size_t pop(std::span<std::byte> into) noexcept {
+        auto count = std::min(into.size(), size());
+        std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(begin_), count, into.begin());
+        begin_ += count;
+        if (begin_ == bytes_.size()) {
+            bytes_.clear();
+            begin_ = 0;
+        }
+        writable.notify_all();
+        return count;
+    }
+
+    void wake_both() {
+        readable.notify_all();
+        writable.notify_all();
+    }
+
+private:
+    std::vector<std::byte> bytes_;
+    std::size_t begin_ = 0;
+    std::size_t capacity_;
+};
+
+io_result failed(const std::error_code& why) noexcept {
+    io_result result;
+    result.error = why;
+    return result;
+}
+
+class memory_stream final : public stream {
+public:
+    memory_stream(
+        asio::any_io_executor executor, std::shared_ptr<pipe> in, std::shared_ptr<pipe> out,
+        const memory_stream_options& options, bool is_first)
+        : executor_{std::move(executor)},
+          in_{std::move(in)},
+          out_{std::move(out)},
+          segment_{std::max<std::size_t>(options.segment, 1)},
+          local_{is_first ? options.first : options.second},
+          remote_{is_first ? options.second : options.first} {}
+    ~memory_stream() override { close(); }
+
+    io_result try_read(std::span<std::byte>) noexcept override;
+    io_result try_write(std::span<const std::byte>) noexcept override;
+    asio::awaitable<void> wait_readable() override;
+    asio::awaitable<void> wait_writable() override;
+    void shutdown_write() noexcept override;
+    void close() noexcept override;
+    asio::any_io_executor get_executor() const override { return executor_; }
+    endpoint local_endpoint() const override { return local_; }
+    endpoint remote_endpoint() const override { return remote_; }
+
+private:
+    asio::any_io_executor executor_;
+    std::shared_ptr<pipe> in_;
+    std::shared_ptr<pipe> out_;
+    std::size_t segment_;
+    endpoint local_;
+    endpoint remote_;
+};
+
+io_result memory_stream::try_read(std::span<std::byte> into) noexcept {
+    if (in_->reader_closed)
+        return failed(asio::error::bad_descriptor);
+    if (into.empty())
+        return {};
+    if (in_->size() > 0) {
+        io_result result;
+        result.size = in_->pop(into.first(std::min(into.size(), segment_)));
+        return result;
+    }
+    if (in_->writer_reset)
+        return failed(asio::error::connection_reset);
+    return failed(in_->writer_ended ? std::error_code{asio::error::eof} : asio::error::would_block);
+}
+
+io_result memory_stream::try_write(std::span<const std::byte> data) noexcept {
+    if (in_->reader_closed)
+        return failed(asio::error::bad_descriptor);
+    if (out_->writer_ended)
+        return failed(asio::error::broken_pipe);
+    if (out_->reader_closed)
+        return failed(asio::error::connection_reset);
+    io_result result;
+    result.size = std::min(data.size(), out_->space());
+    if (result.size < 1)
+        return data.empty() ? result : failed(asio::error::would_block);
+    try {
+        out_->push(data.first(result.size));
+    } catch (const std::bad_alloc&) {
+        return failed(asio::error::no_memory);
+    }
+    return result;
+}
+
+// The pipe outlives the stream in a wait, since whoever else has the stream may destroy it meanwhile.
+
+asio::awaitable<void> memory_stream::wait_readable() {
+    auto in = in_;
+    if (in->wakes_reader())
+        co_await asio::post(executor_, asio::use_awaitable);
+    while (!in->wakes_reader())
+        co_await in->readable.wait();
+    if (in->reader_closed)
+        throw std::system_error{asio::error::operation_aborted};
+}
+
+asio::awaitable<void> memory_stream::wait_writable() {
+    auto in = in_;
+    auto out = out_;
+    if (out->wakes_writer())
+        co_await asio::post(executor_, asio::use_awaitable);
+    while (!out->wakes_writer())
+        co_await out->writable.wait();
+    if (in->reader_closed)
+        throw std::system_error{asio::error::operation_aborted};
+}
+
+void memory_stream::shutdown_write() noexcept {
+    out_->writer_ended = true;
+    out_->wake_both();
+}
+
+void memory_stream::close() noexcept {
+    if (in_->reader_closed)
+        return;
+    in_->reader_closed = true;
+    in_->wake_both();
+    out_->writer_ended = true;
+    out_->writer_reset = in_->size() > 0;
+    out_->wake_both();
+}
+
+}  // namespace
+
+std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> memory_stream_pair(
+    asio::any_io_executor first, asio::any_io_executor second, const memory_stream_options& options) {
+    auto to_second = std::make_shared<pipe>(second, first, options.capacity);
+    auto to_first = std::make_shared<pipe>(first, second, options.capacity);
+    return {
+        std::make_unique<memory_stream>(first, to_first, to_second, options, true),
+        std::make_unique<memory_stream>(second, to_second, to_first, options, false)};
+}
+
+std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> memory_stream_pair(
+    asio::any_io_executor executor, std::size_t capacity, std::size_t segment) {
+    memory_stream_options options;
+    options.capacity = capacity;
+    options.segment = segment;
+    return memory_stream_pair(executor, executor, options);
+}
+
+}  // namespace evercert
