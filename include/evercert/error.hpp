@@ -78,6 +78,7 @@ struct problem {
     std::string detail;
     int status = 0;  ///< the HTTP status; 0 if none was given
     std::vector<subproblem> subproblems;
+    std::string instance;  ///< a URL where the CA says more, such as what to do for userActionRequired
 
     /// True if `type` is the ACME error of that name: `p.is("badNonce")`.
     bool is(std::string_view acme_error) const noexcept;
