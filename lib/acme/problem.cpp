@@ -158,7 +158,7 @@ std::string describe(const evercert::problem& problem) {
         auto& one = problem.subproblems[i];
         text += fmt::format("; {}: {}: {}", quoted(one.identifier), short_type(one.type), quoted(one.detail));
     }
-    return text;
+    return text + advise(problem);
 }
 
 error to_error(std::string_view step, std::string_view url, const response& answer, wall_time now) {
@@ -174,8 +174,7 @@ error to_error(std::string_view step, std::string_view url, const response& answ
         // The document's own status is advice (RFC 7807, section 3.1).
         problem->status = answer.status;
         auto text = fmt::format(
-            "{} refused {} with HTTP {}, {}{}{}", host_of(url), step, answer.status, describe(*problem),
-            advise(*problem), later);
+            "{} refused {} with HTTP {}, {}{}", host_of(url), step, answer.status, describe(*problem), later);
         auto code = to_errc(*problem);
         return error{code, text, std::move(*problem), retry_after};
     }

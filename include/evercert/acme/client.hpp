@@ -30,7 +30,7 @@ struct client_options {
     std::shared_ptr<evercert::network> network = system_network();
 
     /// A badNonce answer is retried with the nonce it carried (RFC 8555, section 6.5), this often. At a CA that refuses
-    /// half of all nonces (Pebble can) 16 leave one failure in 65,000 requests.
+    /// half of all nonces (Pebble can) 16 leave one failure in 130,000 requests.
     int bad_nonce_retries_max = 16;
     /// Nonces kept for the next requests; older ones are dropped, since CAs let them expire.
     std::size_t nonces_max = 64;
@@ -49,12 +49,12 @@ struct client_options {
 /// Every step is one awaitable. It throws `evercert::error`: `acme_problem` with the CA's problem document,
 /// `acme_malformed` for an answer that RFC 8555 does not allow, a network error otherwise. A step that is cancelled ends
 /// with `asio::error::operation_aborted`; whether the CA has seen the request is then unknown: read the order
-/// or the account again before repeating it.
+/// or the account again before repeating it. Reads (POST-as-GET) are repeated once by the client itself if the connection was lost.
 ///
 /// Thread-bound: use it from one strand or one thread. Several steps may be in progress there at once. The object must outlive them.
 class client {
 public:
-    /// Throws `errc::invalid_options` for an option out of range, `invalid_key` for a key that no CA takes.
+    /// Throws `errc::invalid_options` for an option out of range.
     explicit client(private_key account_key, client_options = {});
     /// Continue with an account that is known by its URL.
     client(private_key account_key, std::string account_url, client_options = {});
@@ -66,7 +66,8 @@ public:
     /// Empty until `new_account` has succeeded.
     const std::string& account_url() const noexcept;
 
-    /// Section 7.1.1. Fetched once and kept; refetched after an error.
+    /// Section 7.1.1. Fetched once and kept for a day; refetched after an error. Concurrent callers share one request.
+    /// Up to three redirects are followed, to https alone.
     asio::awaitable<acme::directory> directory();
 
     /// Section 7.2. Takes a nonce from the pool or fetches one. The steps below do that themselves.
@@ -79,7 +80,8 @@ public:
     /// Section 7.3.1, `onlyReturnExisting`. Throws `errc::account_does_not_exist`.
     asio::awaitable<account> only_return_existing();
 
-    /// Section 7.4.
+    /// Section 7.4. `names` must not be empty; the order is for them and for no others, or `acme_malformed` is thrown. This
+    /// and every later step need an account: without one they throw `errc::account_does_not_exist`.
     asio::awaitable<acme::order> new_order(std::vector<identifier> names);
     asio::awaitable<acme::order> order(std::string order_url);
 
@@ -88,7 +90,8 @@ public:
     /// Section 7.5.1: tell the CA that the challenge can be validated now.
     asio::awaitable<challenge> challenge_ready(std::string challenge_url);
     /// Poll until the authorization leaves `pending`. Returns the valid one; throws `errc::authorization_invalid`, with the
-    /// challenge's problem, for any other end and `timed_out` after `wait_max`.
+    /// challenge's problem, for any other end and `timed_out` after `wait_max`. Polls that fail in a way that is
+    /// retryable are forgiven, up to three in a row.
     asio::awaitable<acme::authorization> wait_authorization(std::string authorization_url);
     /// Section 7.5.2.
     asio::awaitable<void> deactivate_authorization(std::string authorization_url);
@@ -97,10 +100,11 @@ public:
     /// the order again.
     asio::awaitable<acme::order> finalize(acme::order order, std::vector<unsigned char> csr_der);
     /// Poll until the order leaves `pending` (unless it is already `ready`) or `processing`. Returns a `ready` or `valid` order;
-    /// throws `errc::order_invalid` with the order's problem and `timed_out` after `wait_max`.
+    /// throws `errc::order_invalid` with the order's problem and `timed_out` after `wait_max`. Forgives polls as above.
     asio::awaitable<acme::order> wait_order(std::string order_url);
 
-    /// Section 7.4.2. Works for a URL from `order.certificate` and for those in `alternates`.
+    /// Section 7.4.2. The PEM holds certificates and nothing else; whether they are the ones that were ordered is the
+    /// caller's to check. Works for a URL from `order.certificate` and for those in `alternates`.
     asio::awaitable<certificate_chain> certificate(std::string certificate_url);
 
     /// Section 7.6, signed with the account key.
