@@ -28,10 +28,16 @@ public:
     /// `ca_file`: PEM roots; empty = the file that SSL_CERT_FILE names, else the system's. Throws `error`
     /// (`invalid_options`, with the file's name) if it cannot be read or has no certificate.
     tls_client_context(const std::string& ca_file, std::shared_ptr<clock> time);
+    /// A client that accepts every certificate, for those who look at it themselves (RFC 8737, section 3).
+    static tls_client_context unverified(std::shared_ptr<clock> time);
+
     SSL_CTX* native_handle() const noexcept { return context_.get(); }
     const std::shared_ptr<clock>& time() const noexcept { return clock_; }
 
 private:
+    tls_client_context(std::shared_ptr<SSL_CTX> context, std::shared_ptr<clock> time)
+        : context_{std::move(context)}, clock_{std::move(time)} {}
+
     std::shared_ptr<SSL_CTX> context_;
     std::shared_ptr<clock> clock_;
 };

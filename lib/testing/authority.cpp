@@ -1,0 +1,40 @@
+#include "testing/authority.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "crypto/pem.hpp"
+#include "testing/nonces.hpp"
+
+namespace evercert::testing {
+
+namespace {
+
+validity of_issuers(wall_time now) { return {now - std::chrono::days{1}, now + authority::lifetime}; }
+
+/// Positive and with a first byte that is not zero, so that its bytes are also how it is written.
+bytes make_serial() {
+    const auto random = random_bytes();
+    bytes serial{random.begin(), random.end()};
+    serial[0] = (serial[0] & 0x3f) | 0x40;
+    return serial;
+}
+
+}  // namespace
+
+authority::authority(std::string_view name, wall_time now)
+    : root_{make_root(std::string{name} + " root", private_key::generate(), of_issuers(now))},
+      intermediate_{
+          make_intermediate(std::string{name} + " intermediate", private_key::generate(), of_issuers(now), root_)} {}
+
+authority::issued authority::issue(
+    const std::vector<identifier>& names, const public_key& key, const validity& valid) const {
+    auto serial = make_serial();
+    issued result;
+    result.serial = fmt::format("{:02x}", fmt::join(serial, ""));
+    result.chain_pem = evercert::issue({names, key, valid, std::move(serial)}, intermediate_);
+    result.der = read_pem(result.chain_pem, errc::invalid_certificate).front().der;
+    return result;
+}
+
+}  // namespace evercert::testing

@@ -1,0 +1,220 @@
+#include "testing/ca_book.hpp"
+
+#include <algorithm>
+
+#include "testing/nonces.hpp"
+#include "testing/refusal.hpp"
+
+namespace evercert::testing {
+
+namespace {
+
+using acme::account_status;
+using acme::authorization_status;
+using acme::challenge_status;
+using acme::order_status;
+
+template <typename Record>
+Record* find(std::deque<Record>& records, std::size_t id) {
+    return id >= 1 && id <= records.size() ? &records[id - 1] : nullptr;
+}
+
+void invalidate(order_record& order, std::string_view type, std::string detail) {
+    order.status = order_status::invalid;
+    order.error = acme_problem(403, type, std::move(detail));
+}
+
+}  // namespace
+
+ca_book::ca_book(const acme_server_options& options) : options_{options} {}
+
+account_record& ca_book::add_account(public_key key, std::vector<std::string> contact) {
+    auto thumbprint = key.thumbprint();
+    accounts_.push_back({.id = accounts_.size() + 1, .key = std::move(key), .contact = std::move(contact)});
+    by_thumbprint_[std::move(thumbprint)] = accounts_.back().id;
+    return accounts_.back();
+}
+
+account_record* ca_book::find_account(std::size_t id) { return find(accounts_, id); }
+
+account_record* ca_book::find_account(const std::string& thumbprint) {
+    const auto found = by_thumbprint_.find(thumbprint);
+    return found == by_thumbprint_.end() ? nullptr : find(accounts_, found->second);
+}
+
+void ca_book::change_key(account_record& account, public_key key) {
+    by_thumbprint_.erase(account.key.thumbprint());
+    account.key = std::move(key);
+    by_thumbprint_[account.key.thumbprint()] = account.id;
+}
+
+void ca_book::deactivate(account_record& account) {
+    account.status = account_status::deactivated;
+    for (auto& each : authorizations_)
+        if (each.account == account.id &&
+            (each.status == authorization_status::pending || each.status == authorization_status::valid))
+            each.status = authorization_status::deactivated;
+}
+
+std::vector<std::string> ca_book::challenges_for(const identifier& name) const {
+    std::vector<std::string> result;
+    const bool ip = name.type() == identifier::kind::ip;
+    for (const auto& type : options_.challenges) {
+        const bool over_dns = type.starts_with("dns-");
+        // RFC 8738, section 7 rules DNS out for addresses; RFC 8555, section 8.3 and RFC 8737, section 3 the
+        // others for wildcards.
+        if (over_dns ? !ip : !name.is_wildcard())
+            result.push_back(type);
+    }
+    return result;
+}
+
+order_record& ca_book::add_order(account_record& account, std::vector<identifier> names, moment now) {
+    std::vector<std::size_t> authorizations;
+    for (const auto& name : names)
+        authorizations.push_back(authorize(account, name, now));
+    orders_.push_back(
+        {.id = orders_.size() + 1,
+         .account = account.id,
+         .names = std::move(names),
+         .expires = now.wall + pending_for,
+         .authorizations = std::move(authorizations)});
+    auto& order = orders_.back();
+    account.orders.push_back(order.id);
+    settle(order, now);
+    return order;
+}
+
+std::size_t ca_book::authorize(const account_record& account, const identifier& name, moment now) {
+    auto& latest = latest_[{account.id, name}];
+    if (options_.reuse_authorizations && latest != 0) {
+        const auto* before = find_authorization(latest, now);
+        if (before->status == authorization_status::valid)
+            return latest;
+    }
+    const auto id = authorizations_.size() + 1;
+    authorizations_.push_back(
+        {.id = id,
+         .account = account.id,
+         .identifier = name.is_wildcard() ? identifier{name.value().substr(2)} : name,
+         .wildcard = name.is_wildcard(),
+         .expires = now.wall + pending_for});
+    for (auto& type : challenges_for(name)) {
+        challenges_.push_back(
+            {.id = challenges_.size() + 1, .authorization = id, .type = std::move(type), .token = random_token()});
+        authorizations_.back().challenges.push_back(challenges_.back().id);
+    }
+    latest = id;
+    return id;
+}
+
+order_record* ca_book::find_order(std::size_t id, moment now) {
+    auto* found = find(orders_, id);
+    if (found)
+        settle(*found, now);
+    return found;
+}
+
+authorization_record* ca_book::find_authorization(std::size_t id, moment now) {
+    auto* found = find(authorizations_, id);
+    if (found)
+        settle(*found, now);
+    return found;
+}
+
+challenge_record* ca_book::find_challenge(std::size_t id, moment now) {
+    auto* found = find(challenges_, id);
+    if (found)
+        find_authorization(found->authorization, now);
+    return found;
+}
+
+bool ca_book::is_authorized(const account_record& account, const std::vector<identifier>& names, moment now) {
+    return std::all_of(names.begin(), names.end(), [&](const identifier& name) {
+        const auto found = latest_.find({account.id, name});
+        return found != latest_.end() && find_authorization(found->second, now)->status == authorization_status::valid;
+    });
+}
+
+bool ca_book::answer(challenge_record& challenge, moment now) {
+    const auto* authorization = find_authorization(challenge.authorization, now);
+    if (challenge.status != challenge_status::pending || authorization->status != authorization_status::pending)
+        return false;
+    challenge.status = challenge_status::processing;
+    challenge.answered = now.steady;
+    return true;
+}
+
+void ca_book::validated(std::size_t id, std::optional<problem> error, moment now) {
+    auto& challenge = challenges_[id - 1];
+    challenge.is_validated = true;
+    challenge.error = std::move(error);
+    challenge.validated = now.wall;
+}
+
+certificate_record& ca_book::add_certificate(order_record& order, certificate_record made, moment now) {
+    made.id = certificates_.size() + 1;
+    certificates_.push_back(std::move(made));
+    auto& certificate = certificates_.back();
+    by_der_[certificate.der] = certificate.id;
+    order.certificate = certificate.id;
+    order.status = order_status::processing;
+    order.finalized = now.steady;
+    settle(order, now);
+    return certificate;
+}
+
+certificate_record* ca_book::find_certificate(std::size_t id) { return find(certificates_, id); }
+
+certificate_record* ca_book::find_certificate(const std::vector<unsigned char>& der) {
+    const auto found = by_der_.find(der);
+    return found == by_der_.end() ? nullptr : find(certificates_, found->second);
+}
+
+void ca_book::settle(authorization_record& authorization, moment now) {
+    if (authorization.status == authorization_status::pending) {
+        for (const auto id : authorization.challenges) {
+            auto& challenge = challenges_[id - 1];
+            if (challenge.status != challenge_status::processing || !challenge.is_validated ||
+                now.steady < challenge.answered + options_.validation_delay)
+                continue;
+            challenge.status = challenge.error ? challenge_status::invalid : challenge_status::valid;
+            authorization.status = challenge.error ? authorization_status::invalid : authorization_status::valid;
+            authorization.expires = challenge.validated + valid_for;
+            break;
+        }
+    }
+    if (now.wall < authorization.expires)
+        return;
+    if (authorization.status == authorization_status::pending)
+        authorization.status = authorization_status::invalid;
+    if (authorization.status == authorization_status::valid)
+        authorization.status = authorization_status::expired;
+}
+
+void ca_book::settle(order_record& order, moment now) {
+    if (order.status == order_status::pending || order.status == order_status::ready) {
+        bool all_valid = true;
+        for (const auto id : order.authorizations) {
+            const auto& authorization = *find_authorization(id, now);
+            if (authorization.status == authorization_status::valid)
+                continue;
+            all_valid = false;
+            if (authorization.status == authorization_status::pending)
+                continue;
+            invalidate(
+                order, "unauthorized",
+                "the authorization of " + authorization.identifier.value() + " is " +
+                    std::string{to_string(authorization.status)});
+            return;
+        }
+        if (now.wall >= order.expires)
+            invalidate(order, "malformed", "the order has expired");
+        else if (all_valid)
+            order.status = order_status::ready;
+    }
+    if (order.status == order_status::processing && now.steady >= order.finalized + options_.issuance_delay)
+        order.status = order_status::valid;
+}
+
+}  // namespace evercert::testing

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <evercert/http.hpp>
+#include <evercert/testing/acme_server.hpp>
+
+#include "crypto/csr.hpp"
+#include "testing/authority.hpp"
+#include "testing/ca_book.hpp"
+#include "testing/ca_view.hpp"
+#include "testing/jws_request.hpp"
+#include "testing/nonces.hpp"
+#include "testing/routes.hpp"
+
+namespace evercert::testing {
+
+/// An ACME server without I/O: a request and the time go in, the response comes out. It signs, but it does not
+/// validate: it says what is to be validated and is told the outcome.
+class ca_core {
+public:
+    /// Let's Encrypt's.
+    static constexpr std::size_t names_max = 100;
+    /// More contacts than anybody has.
+    static constexpr std::size_t contacts_max = 10;
+
+    ca_core(acme_server_options options, std::string base_url, authority issuer);
+    ca_core(const ca_core&) = delete;
+    ca_core& operator=(const ca_core&) = delete;
+
+    response handle(const request&, moment now);
+
+    /// Validations that requests have asked for since the last call.
+    std::vector<validation> take_validations() { return std::exchange(validations_, {}); }
+    /// The outcome of one: no problem is success.
+    void validated(std::size_t challenge, std::optional<problem> error, moment now) {
+        book_.validated(challenge, std::move(error), now);
+    }
+
+    void fail_next(resource, problem, std::string retry_after);
+    void bad_nonce_every(int n) { options_.bad_nonce_every = n; }
+    int count(resource what) const { return counts_[static_cast<std::size_t>(what)]; }
+    const std::deque<certificate_record>& certificates() const { return book_.certificates(); }
+    const ca_view& view() const { return view_; }
+    const authority& issuer() const { return issuer_; }
+
+private:
+    /// A request whose JWS was accepted.
+    struct signed_request {
+        jws_request jws;
+        account_record* account;        ///< null if it was signed with a key of its own
+        std::optional<public_key> key;  ///< that key
+    };
+    struct fault {
+        problem why;
+        std::string retry_after;
+    };
+
+    response dispatch(const request&, moment now);
+    response dispatch_signed(route, const signed_request&, moment now);
+    signed_request authenticate(const request&, resource);
+    void check_nonce(const jws_request&);
+    account_record& account_of(const jws_request&);
+    void inject_fault(resource);
+
+    response new_account(const signed_request&);
+    response account(route, const signed_request&);
+    response orders(route, const signed_request&, moment now);
+    response key_change(const signed_request&);
+    response new_order(const signed_request&, moment now);
+    response order(route, const signed_request&, moment now);
+    response finalize(route, const signed_request&, moment now);
+    response authorization(route, const signed_request&, moment now);
+    response challenge(route, const signed_request&, moment now);
+    response certificate(route, const signed_request&);
+    response revoke_cert(const signed_request&, moment now);
+
+    response account_response(int status, const account_record&) const;
+    response order_response(int status, const order_record&) const;
+    order_record& own_order(std::size_t id, const signed_request&, moment now);
+    std::vector<identifier> parse_names(const boost::json::object& payload) const;
+    parsed_csr check_csr(const order_record&, const account_record&, const boost::json::object& payload) const;
+
+    acme_server_options options_;
+    ca_view view_;
+    authority issuer_;
+    ca_book book_;
+    nonce_book nonces_;
+    std::vector<validation> validations_;
+    std::map<resource, std::deque<fault>> faults_;
+    std::array<int, 13> counts_ = {};
+    int posts_ = 0;
+};
+
+}  // namespace evercert::testing

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace evercert::testing {
+
+enum class resource {
+    directory,
+    new_nonce,
+    new_account,
+    new_order,
+    revoke_cert,
+    key_change,
+    account,
+    orders,
+    order,
+    finalize,
+    authorization,
+    challenge,
+    certificate,
+};
+
+/// As RFC 8555 writes them, "newOrder".
+std::string_view to_string(resource) noexcept;
+/// Throws `error` with `errc::invalid_options`: a test that counts what does not exist is wrong.
+resource parse_resource(std::string_view name);
+
+/// A resource and, where there are many of its kind, which one.
+struct route {
+    resource what;
+    std::size_t id = 0;
+    friend bool operator==(const route&, const route&) = default;
+};
+
+/// "/order/17/finalize". Nothing for any other path.
+std::optional<route> parse_route(std::string_view path);
+std::string to_path(route);
+
+}  // namespace evercert::testing
