@@ -4,6 +4,7 @@
 
 #include <asio/awaitable.hpp>
 
+#include <evercert/clock.hpp>
 #include <evercert/http.hpp>
 #include <evercert/network.hpp>
 #include <evercert/server_options.hpp>

@@ -1,0 +1,164 @@
+#include "http/client.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <evercert/error.hpp>
+
+#include "base/outcome.hpp"
+#include "base/within.hpp"
+#include "http/ascii.hpp"
+#include "http/connection_pool.hpp"
+#include "http/exchange.hpp"
+#include "http/url.hpp"
+#include "tls/context.hpp"
+#include "tls/tls_stream.hpp"
+
+namespace evercert {
+
+namespace {
+
+// Heads of CAs have about 1 kB.
+constexpr std::size_t head_max = 64 << 10;
+
+void check(const http_client_options& options) {
+    const auto positive = [](std::chrono::milliseconds limit, const char* name) {
+        if (limit <= std::chrono::milliseconds::zero())
+            throw error{errc::invalid_options, fmt::format("http_client_options::{} must be above 0", name)};
+    };
+    positive(options.resolve_timeout, "resolve_timeout");
+    positive(options.connect_timeout, "connect_timeout");
+    positive(options.handshake_timeout, "handshake_timeout");
+    positive(options.response_timeout, "response_timeout");
+    if (!std::all_of(options.user_agent.begin(), options.user_agent.end(), is_field_char))
+        throw error{errc::invalid_options, "http_client_options::user_agent has control characters"};
+    if (options.body_max == 0)
+        throw error{errc::invalid_options, "http_client_options::body_max must be above 0"};
+}
+
+std::string user_agent(const std::string& application) {
+    return application.empty() ? "evercert/" EVERCERT_VERSION : application + " evercert/" EVERCERT_VERSION;
+}
+
+/// The server closed the connection while it was idle: what it cannot have acted on goes again.
+bool may_repeat(const std::exception_ptr& thrown, const http_exchange& exchange, bool safe) {
+    if (exchange.answered || (exchange.sent && !safe))
+        return false;
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const error& e) {
+        return e.code() == errc::connection_closed;
+    } catch (...) {
+        return false;
+    }
+}
+
+}  // namespace
+
+struct http_client::impl {
+    impl(
+        http_client_options wanted, std::shared_ptr<clock> clock, std::shared_ptr<network> network, logger logger,
+        url_schemes schemes)
+        : options{std::move(wanted)},
+          time{std::move(clock)},
+          net{std::move(network)},
+          log{std::move(logger)},
+          schemes{schemes},
+          pool{options.idle_connections_max, options.idle_timeout, time} {
+        check(options);
+        if (schemes == url_schemes::https)
+            tls.emplace(options.ca_file, time);
+    }
+
+    http_client_options options;
+    std::shared_ptr<clock> time;
+    std::shared_ptr<network> net;
+    logger log;
+    url_schemes schemes;
+    std::optional<tls_client_context> tls;
+    connection_pool pool;
+
+    url parse(const std::string& text) const {
+        auto parsed = parse_url(text);
+        if (!parsed || (parsed->scheme == "http" && schemes == url_schemes::https))
+            throw error{errc::http_malformed, quoted(text) + " is not an https URL"};
+        return std::move(*parsed);
+    }
+
+    asio::awaitable<response> send(request message) {
+        const auto where = parse(message.target);
+        const auto origin = where.scheme + "://" + where.host_field();
+        if (!message.fields.has("User-Agent"))
+            message.fields.set("User-Agent", user_agent(options.user_agent));
+        const auto wire = encode_request(message, where.target, where.host_field());
+        const http1_limits limits{head_max, options.body_max};
+
+        auto connection = pool.take(origin);
+        for (;;) {
+            const bool reused = connection != nullptr;
+            if (!reused)
+                connection = co_await connect(where);
+            http_exchange exchange{*connection, wire, where.host_field(), message.method == "HEAD", limits};
+            auto ended = co_await as_outcome<void>(
+                within<void>(*time, options.response_timeout, "the answer of " + where.host_field(), exchange.run()));
+            if (!ended.thrown) {
+                if (exchange.reusable)
+                    pool.put(origin, std::move(connection));
+                co_return std::move(exchange.answer);
+            }
+            connection.reset();
+            if (!reused || !may_repeat(ended.thrown, exchange, message.is_safe()))
+                std::rethrow_exception(ended.thrown);
+            log(log_level::debug, "{} closed an idle connection; trying on a new one", where.host_field());
+        }
+    }
+
+    asio::awaitable<std::unique_ptr<stream>> connect(const url& where) {
+        auto connection = co_await connect_tcp(where);
+        if (where.scheme == "http")
+            co_return connection;
+        if (!tls)
+            tls.emplace(options.ca_file, time);
+        std::vector<std::string> protocols{"http/1.1"};
+        auto secured = std::make_unique<tls_stream>(std::move(connection), *tls, where.host, std::move(protocols));
+        co_await within<void>(
+            *time, options.handshake_timeout, "the TLS handshake with " + where.host_field(), secured->handshake());
+        co_return secured;
+    }
+
+    asio::awaitable<std::unique_ptr<stream>> connect_tcp(const url& where) {
+        using addresses_type = std::vector<asio::ip::address>;
+        const auto addresses = co_await within<addresses_type>(
+            *time, options.resolve_timeout, "resolving " + where.host, net->resolve(where.host));
+        outcome<std::unique_ptr<stream>> last;
+        for (const auto& address : addresses) {
+            const endpoint at{address, where.port};
+            last = co_await as_outcome<std::unique_ptr<stream>>(within<std::unique_ptr<stream>>(
+                *time, options.connect_timeout, "connecting to " + to_string(at), net->connect(at)));
+            if (!last.thrown)
+                break;
+            const auto state = co_await asio::this_coro::cancellation_state;
+            if (state.cancelled() != asio::cancellation_type::none)
+                break;
+        }
+        if (!last.thrown && !last.value)
+            throw error{errc::resolve_failed, where.host + " has no address"};
+        co_return last.get();
+    }
+};
+
+http_client::http_client(
+    http_client_options options, std::shared_ptr<clock> time, std::shared_ptr<network> network, logger log,
+    url_schemes schemes)
+    : impl_{std::make_unique<impl>(std::move(options), std::move(time), std::move(network), std::move(log), schemes)} {}
+http_client::~http_client() = default;
+http_client::http_client(http_client&&) noexcept = default;
+http_client& http_client::operator=(http_client&&) noexcept = default;
+
+asio::awaitable<response> http_client::send(request message) { return impl_->send(std::move(message)); }
+
+std::size_t http_client::idle_connections() const noexcept { return impl_->pool.size(); }
+
+}  // namespace evercert
