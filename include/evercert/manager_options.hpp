@@ -72,6 +72,8 @@ struct manager_options {
     std::chrono::milliseconds retry_max = std::chrono::hours{24};
     /// A name whose certificate could not be obtained is refused without asking the CA for this long, or as long as the CA's `Retry-After` says.
     std::chrono::milliseconds failure_memory = std::chrono::minutes{1};
+    /// Beyond it the one that ends first is forgotten.
+    std::size_t failures_remembered_max = 10'000;
 
     std::shared_ptr<evercert::clock> clock = system_clock();
     std::shared_ptr<evercert::network> network = system_network();

@@ -3,8 +3,9 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
+
+#include "base/failure.hpp"
 
 namespace evercert {
 
@@ -16,18 +17,14 @@ struct task_group::state {
     event empty;
     failure_callback failed;
     std::list<asio::cancellation_signal> children;
+    std::weak_ptr<const void> owner;
 };
 
 namespace {
 
-bool is_cancellation(std::exception_ptr thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::system_error& e) {
-        return e.code() == asio::error::operation_aborted;
-    } catch (...) {
-        return false;
-    }
+/// A frame destroys what it awaits before its parameters, so `owner` goes last.
+asio::awaitable<void> hold([[maybe_unused]] std::shared_ptr<const void> owner, asio::awaitable<void> work) {
+    co_await std::move(work);
 }
 
 }  // namespace
@@ -37,19 +34,21 @@ task_group::task_group(asio::any_io_executor executor, failure_callback failed)
 
 task_group::~task_group() = default;
 
+void task_group::keep_alive(std::weak_ptr<const void> owner) { state_->owner = std::move(owner); }
+
 void task_group::spawn(asio::awaitable<void> work) { spawn(state_->executor, std::move(work)); }
 
 void task_group::spawn(asio::any_io_executor executor, asio::awaitable<void> work) {
     const auto child = state_->children.emplace(state_->children.end());
     auto ended = [state = state_, child](std::exception_ptr thrown) {
         state->children.erase(child);
-        if (thrown && state->failed && !is_cancellation(thrown))
+        if (thrown && state->failed && !describe(thrown).is_cancellation())
             state->failed(thrown);
         if (state->children.empty())
             state->empty.notify_all();
     };
     asio::co_spawn(
-        executor, std::move(work),
+        executor, hold(state_->owner.lock(), std::move(work)),
         asio::bind_cancellation_slot(child->slot(), asio::bind_executor(state_->executor, std::move(ended))));
 }
 

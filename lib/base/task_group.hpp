@@ -25,6 +25,10 @@ public:
     explicit task_group(asio::any_io_executor executor, failure_callback failed = {});
     ~task_group();
 
+    /// Every child started from now on keeps this alive: what its coroutine refers to is there for as long as it is,
+    /// also when the io_context is destroyed with the child inside.
+    void keep_alive(std::weak_ptr<const void> owner);
+
     /// Start a child on the group's executor, or on another.
     void spawn(asio::awaitable<void>);
     void spawn(asio::any_io_executor, asio::awaitable<void>);

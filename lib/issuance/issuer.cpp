@@ -7,6 +7,7 @@
 
 #include "base/within.hpp"
 #include "issuance/choose_challenge.hpp"
+#include "issuance/make_key.hpp"
 
 namespace evercert {
 
@@ -51,7 +52,7 @@ asio::awaitable<certificate_ptr> issuer::steps(
     if (placed.status != acme::order_status::valid)
         placed = co_await client.wait_order(placed.url);
 
-    const auto key = co_await make_key();
+    const auto key = co_await make_key(worker_, options_.certificate_key);
     if (placed.status == acme::order_status::valid)
         throw error{errc::acme_malformed, "the CA answered a new order with one that is valid already: it has a certificate for another key"};
     placed = co_await finalize(client, placed, make_csr(key, names));
@@ -61,15 +62,6 @@ asio::awaitable<certificate_ptr> issuer::steps(
     verify_servable(*obtained, names, clock_->wall());
     log_(log_level::info, "certificate for {}: serial {}, issued by {}", to_string(names), obtained->serial(), quoted(obtained->issuer()));
     co_return obtained;
-}
-
-asio::awaitable<private_key> issuer::make_key() {
-    const auto type = options_.certificate_key;
-    const bool slow = type == key_type::rsa_2048 || type == key_type::rsa_3072 || type == key_type::rsa_4096;
-    if (!slow)
-        co_return private_key::generate(type);
-    auto generate = [type] { return private_key::generate(type); };
-    co_return co_await worker_->run(std::move(generate));
 }
 
 asio::awaitable<void> issuer::authorize(

@@ -45,7 +45,6 @@ private:
 
     asio::awaitable<certificate_ptr> steps(
         acme::client&, std::vector<identifier>, lessons&, std::vector<presented>&);
-    asio::awaitable<private_key> make_key();
     asio::awaitable<void> authorize(acme::client&, acme::order, lessons&, std::vector<presented>&);
     asio::awaitable<void> wait_authorized(acme::client&, presented&, lessons&);
     asio::awaitable<acme::order> finalize(acme::client&, acme::order, std::vector<unsigned char> csr);

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include <evercert/acme/client.hpp>
+#include <evercert/manager_options.hpp>
+
+#include "base/log.hpp"
+#include "base/single_flight.hpp"
+#include "base/task_group.hpp"
+#include "base/worker.hpp"
+#include "manager/state.hpp"
+#include "manager/vault.hpp"
+
+namespace evercert {
+
+/// The account at the CA: made at first need, kept in the state, made again with the same key if the CA forgot it.
+/// Thread-bound to the manager's strand.
+class account_keeper {
+public:
+    using client_ptr = std::shared_ptr<acme::client>;
+
+    account_keeper(asio::any_io_executor, task_group&, const manager_options&, state&, vault&, std::shared_ptr<worker>,
+                   logger);
+
+    /// A client whose account the CA has. Registers if there is none yet; concurrent callers share that.
+    asio::awaitable<client_ptr> client();
+
+    /// `manager::register_account`.
+    asio::awaitable<void> register_account(std::string email);
+
+    /// The CA does not know the account any more: the next `client()` registers its key again.
+    void forget();
+    /// The state was replaced from outside. Steps in progress go on with the client they have.
+    void reload() { client_.reset(); }
+
+private:
+    asio::awaitable<client_ptr> open(std::string email);
+    asio::awaitable<void> agree(client_ptr);
+    asio::awaitable<account_record> find_or_make(std::string email);
+    acme::client_options client_options() const;
+
+    const manager_options& options_;
+    state& state_;
+    vault& vault_;
+    std::shared_ptr<worker> worker_;
+    logger log_;
+    single_flight<std::string, client_ptr> flight_;
+    client_ptr client_;
+};
+
+}  // namespace evercert

@@ -1,0 +1,192 @@
+#include "manager/impl.hpp"
+
+#include <asio/error.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+
+#include <evercert/error.hpp>
+
+#include "base/failure.hpp"
+#include "server/redirect.hpp"
+
+namespace evercert {
+namespace {
+
+void check(const manager_options& options) {
+    const auto require = [](bool fulfilled, const char* text) {
+        if (!fulfilled)
+            throw error{errc::invalid_options, text};
+    };
+    require(!options.challenges.empty(), "manager_options::challenges is empty: name at least one");
+    require(options.clock && options.network, "manager_options::clock and network must not be null");
+    require(options.certificate_key != key_type::ed25519, "manager_options::certificate_key: public CAs do not sign Ed25519 keys");
+    require(options.account_key != key_type::ed25519, "manager_options::account_key: most CAs do not take Ed25519 keys");
+    require(options.orders.interval.count() >= 0 && options.orders.burst > 0, "manager_options::orders needs a burst of 1 or more");
+    require(options.new_hosts.interval.count() >= 0 && options.new_hosts.burst > 0, "manager_options::new_hosts needs a burst of 1 or more");
+    require(options.waiters_max > 0 && options.waiters_per_name_max > 0, "manager_options::waiters_max must be 1 or more");
+    require(options.orders_in_progress_max > 0, "manager_options::orders_in_progress_max must be 1 or more");
+    require(options.order_timeout.count() > 0, "manager_options::order_timeout must be longer than 0");
+    account_key(options.directory_url);
+}
+
+manager_options checked(manager_options options) {
+    check(options);
+    if (!options.store)
+        options.store = memory_store(options.clock);
+    return options;
+}
+
+issuer make_issuer(const manager_options& options, std::shared_ptr<tls_alpn_solver> tls_alpn_01,
+                   std::shared_ptr<http_solver> http_01, std::shared_ptr<worker> blocking, logger log) {
+    std::vector<std::shared_ptr<solver>> solvers;
+    solvers.push_back(std::move(tls_alpn_01));
+    solvers.push_back(std::move(http_01));
+    return issuer{std::move(solvers), std::move(blocking), options.clock, std::move(log),
+        issuer_options{options.challenges, options.certificate_key, options.order_timeout}};
+}
+
+}  // namespace
+
+manager::impl::impl(asio::any_io_executor given, manager_options chosen)
+    : options{checked(std::move(chosen))}, executor{given}, strand{asio::make_strand(given)}, log{options.log},
+      blocking{std::make_shared<worker>(options.blocking_executor)}, watch{given}, all{options.directory_url},
+      http_01{std::make_shared<http_solver>()}, tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
+      tasks{strand, [log = log](std::exception_ptr thrown) {
+          log(log_level::error, "work in the background failed: {}", describe(thrown).text);
+      }},
+      safe{strand, options.store, all, watch, options.clock, log},
+      accounts{strand, tasks, options, all, safe, blocking, log},
+      certificates{strand, tasks, options, all, safe, index, accounts,
+          make_issuer(options, tls_alpn_01, http_01, blocking, log), log},
+      stopped{strand} {}
+
+void manager::impl::start() { tasks.keep_alive(weak_from_this()); }
+
+void manager::impl::check_running() const {
+    if (stopping)
+        throw error{errc::stopped, "the manager was stopped"};
+}
+
+void manager::impl::rethrow(std::exception_ptr thrown) const {
+    // What stop() cancels was not cancelled by its caller.
+    if (stopping && describe(thrown).is_cancellation())
+        throw error{errc::stopped, "the manager was stopped"};
+    std::rethrow_exception(thrown);
+}
+
+// Certificates.
+
+asio::awaitable<certificate_ptr> manager::impl::obtain(std::vector<identifier> names) {
+    if (names.empty() || names.size() > names_max)
+        throw error{errc::invalid_options, fmt::format("a certificate has 1 to {} names, not {}", names_max, names.size())};
+    const auto record = all.certificate(certificate_key(names));
+    certificate_ptr known = record ? record->certificate : nullptr;
+    if (names.size() == 1 && !known)
+        known = index.find(names.front());
+    if (known && known->not_after() > options.clock->wall())
+        co_return known;
+    co_return co_await certificates.obtain(std::move(names));
+}
+
+asio::awaitable<certificate_ptr> manager::impl::obtain_for_handshake(identifier name) {
+    return certificates.obtain_for_handshake(std::move(name));
+}
+
+manager::impl::looked_up manager::impl::look_up(const client_hello& hello) const {
+    if (hello.is_challenge()) {
+        auto answer = tls_alpn_01->find(hello.server_name);
+        if (!answer)
+            throw error{errc::no_challenge, "no validation of " + quoted(hello.server_name) + " is in progress"};
+        return {std::move(answer), {}};
+    }
+    if (hello.server_name.empty()) {
+        const auto local = hello.local.address;
+        auto by_address = local.is_unspecified() ? nullptr : index.find(identifier{local.to_string()});
+        if (!by_address)
+            throw error{errc::no_server_name, "the client sent no server name"};
+        return {std::move(by_address), {}};
+    }
+    auto name = identifier::parse(hello.server_name);
+    if (!name || name->type() == identifier::kind::ip || name->is_wildcard())
+        throw error{errc::invalid_identifier, quoted(hello.server_name) + " is not a name that a certificate can be for"};
+    auto found = index.find(*name);
+    return {std::move(found), std::move(name)};
+}
+
+context_lookup manager::impl::lookup_for_context() {
+    // A context may outlive the manager.
+    return [weak = weak_from_this()](const client_hello& hello) -> certificate_ptr {
+        const auto self = weak.lock();
+        if (!self || self->stopping)
+            throw error{errc::stopped, "the manager was stopped"};
+        auto known = self->look_up(hello);
+        if (!known.found || known.found->not_after() <= self->options.clock->wall())
+            if (known.name)
+                self->obtain_later(*known.name);
+        return known.found;
+    };
+}
+
+void manager::impl::obtain_later(identifier name) {
+    asio::post(strand, [self = shared_from_this(), name = std::move(name)] {
+        if (!self->stopping && self->tasks.size() < self->options.waiters_max)
+            self->tasks.spawn(self->certificates.obtain_in_background(name));
+    });
+}
+
+// State.
+
+void manager::impl::item_changed(std::string key) {
+    asio::post(strand, [self = shared_from_this(), key = std::move(key)] {
+        self->safe.mark_unsaved(key);
+        self->tasks.spawn(self->safe.save_rest());
+    });
+}
+
+void manager::impl::state_replaced(state_items saved) {
+    certificates.publish_all();  // visible at once, also before the io_context runs
+    asio::post(strand, [self = shared_from_this(), saved = std::move(saved)] {
+        self->accounts.reload();
+        self->certificates.plan_all();
+        for (const auto& [key, value] : self->all.items())
+            if (const auto at = saved.find(key); at == saved.end() || at->second != value)
+                self->safe.mark_unsaved(key);
+        self->tasks.spawn(self->safe.save_rest());
+    });
+}
+
+void manager::impl::use_store(std::shared_ptr<store> opened) {
+    asio::post(strand, [self = shared_from_this(), opened = std::move(opened)] { self->safe.use(opened); });
+}
+
+// Life.
+
+asio::awaitable<void> manager::impl::run() {
+    const background_work work{*this};
+    while (!stopping)
+        co_await stopped.wait();
+}
+
+manager::impl::background_work::background_work(impl& of) : of_{of} {
+    if (of_.running++ > 0)
+        return;
+    of_.background.spawn(of_.certificates.renew());
+    of_.background.spawn(of_.safe.keep_saving());
+}
+
+manager::impl::background_work::~background_work() {
+    if (--of_.running == 0)
+        of_.background.cancel();
+}
+
+void manager::impl::stop() {
+    if (stopping.exchange(true))
+        return;
+    asio::post(strand, [self = shared_from_this()] {
+        self->watch.close();
+        self->tasks.cancel();
+        self->stopped.notify_all();
+    });
+}
+
+}  // namespace evercert

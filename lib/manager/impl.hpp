@@ -1,0 +1,114 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include <evercert/manager.hpp>
+#include <evercert/mux.hpp>
+
+#include "base/event.hpp"
+#include "base/log.hpp"
+#include "base/outcome.hpp"
+#include "base/spawn.hpp"
+#include "base/task_group.hpp"
+#include "base/worker.hpp"
+#include "challenge/http_solver.hpp"
+#include "challenge/tls_alpn_solver.hpp"
+#include "lookup/certificate_index.hpp"
+#include "manager/account_keeper.hpp"
+#include "manager/certificate_keeper.hpp"
+#include "manager/serving.hpp"
+#include "manager/state.hpp"
+#include "manager/vault.hpp"
+
+namespace evercert {
+
+/// The parts and their wiring. Coroutines that work on a part keep all of it alive: see `enter` and `task_group::keep_alive`.
+struct manager::impl : std::enable_shared_from_this<manager::impl> {
+    impl(asio::any_io_executor, manager_options);
+    /// What needs a shared pointer to itself.
+    void start();
+
+    /// Run `work`, which one of the members below made, on the strand; `errc::stopped` if the manager is or gets stopped.
+    template <typename T>
+    static asio::awaitable<T> enter(std::shared_ptr<impl> self, asio::awaitable<T> work) {
+        self->check_running();
+        auto result = co_await as_outcome(run_on(self->strand, std::move(work)));
+        if (result.thrown)
+            self->rethrow(result.thrown);
+        co_return result.get();
+    }
+
+    // Certificates. On the strand:
+    asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names);
+    asio::awaitable<certificate_ptr> obtain_for_handshake(identifier name);
+
+    // From any thread, without waiting: steps 1 to 3 of a handshake. Without `found` it is a miss of `name`.
+    struct looked_up {
+        certificate_ptr found;
+        std::optional<identifier> name;
+    };
+    looked_up look_up(const client_hello&) const;
+    bool is_current(const certificate_ptr&) const;
+    void obtain_later(identifier name);
+
+    // State. From any thread:
+    void item_changed(std::string key);
+    /// The state was replaced; `saved` is what the store has of it already.
+    void state_replaced(state_items saved);
+    void use_store(std::shared_ptr<store>);
+
+    // Life. On the strand:
+    asio::awaitable<void> run();
+    asio::awaitable<void> serve(bool with_http);
+    asio::awaitable<void> end_run();
+    // From any thread:
+    response answer_http(const request&) const;
+    void stop();
+    void check_running() const;
+    [[noreturn]] void rethrow(std::exception_ptr) const;
+
+    /// Held by each run() and serve(): the first starts the background work, the last ends it.
+    class background_work {
+    public:
+        explicit background_work(impl&);
+        ~background_work();
+        background_work(const background_work&) = delete;
+
+    private:
+        impl& of_;
+    };
+
+    /// Let's Encrypt's limit.
+    static constexpr std::size_t names_max = 100;
+
+    const manager_options options;
+    const asio::any_io_executor strand;
+    const logger log;
+    const std::shared_ptr<worker> blocking;
+    watch_channel watch;
+    state all;
+    certificate_index index;
+    const std::shared_ptr<http_solver> http_01;
+    const std::shared_ptr<tls_alpn_solver> tls_alpn_01;
+    evercert::mux mux;
+
+    task_group tasks;       ///< flights and what they leave behind
+    task_group background;  ///< renewal and saving, while somebody runs
+    vault safe;
+    account_keeper accounts;
+    certificate_keeper certificates;
+
+    std::atomic<bool> stopping = false;
+    event stopped;  ///< notified when `stopping` is set
+    int running = 0;
+    serving_addresses addresses;
+};
+
+}  // namespace evercert

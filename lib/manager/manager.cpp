@@ -1,0 +1,117 @@
+#include <evercert/manager.hpp>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+
+#include <evercert/error.hpp>
+
+#include "base/failure.hpp"
+#include "base/within.hpp"
+#include "manager/impl.hpp"
+#include "store/one_file_store.hpp"
+
+namespace evercert {
+
+manager::manager(asio::any_io_executor executor, manager_options options)
+    : impl_{std::make_shared<impl>(std::move(executor), std::move(options))} {
+    impl_->start();
+}
+
+manager::manager(asio::io_context& io, manager_options options) : manager{io.get_executor(), std::move(options)} {}
+
+manager::~manager() { stop(); }
+
+void manager::set_hosts(std::vector<identifier> names) {
+    impl_->all.set_hosts({false, std::move(names), true});
+    impl_->item_changed(std::string{hosts_key});
+}
+
+void manager::allow_any_host() {
+    impl_->all.set_hosts({true, {}, true});
+    impl_->item_changed(std::string{hosts_key});
+}
+
+asio::awaitable<void> manager::register_account(std::string email) {
+    return impl::enter(impl_, impl_->accounts.register_account(std::move(email)));
+}
+
+bool manager::registered() const {
+    const auto known = impl_->all.account();
+    return known && !known->url.empty();
+}
+
+asio::awaitable<certificate_ptr> manager::cert(identifier name) {
+    std::vector<identifier> names;
+    names.push_back(std::move(name));
+    return manage(std::move(names));
+}
+
+asio::awaitable<certificate_ptr> manager::manage(std::vector<identifier> names) {
+    return impl::enter(impl_, impl_->obtain(std::move(names)));
+}
+
+certificate_ptr manager::find(const identifier& name) const { return impl_->index.find(name); }
+
+asio::awaitable<certificate_ptr> manager::get_certificate(client_hello hello) {
+    const auto self = impl_;
+    auto known = self->look_up(hello);
+    if (known.found && known.found->not_after() > self->options.clock->wall())
+        co_return known.found;
+    auto work = impl::enter(self, self->obtain_for_handshake(*known.name));
+    auto what = "obtaining a certificate for " + known.name->value();
+    auto result = co_await as_outcome(
+        within(*self->options.clock, self->options.handshake_wait, std::move(what), std::move(work)));
+    // Better an expired certificate than none: some clients take it, and the others learn what is wrong.
+    if (result.thrown && known.found && !describe(result.thrown).is_cancellation())
+        co_return known.found;
+    co_return result.get();
+}
+
+void manager::handle(std::string_view pattern, handler answer) { impl_->mux.handle(pattern, std::move(answer)); }
+
+asio::awaitable<void> manager::serve() { return impl::enter(impl_, impl_->serve(true)); }
+
+asio::awaitable<void> manager::serve_https() { return impl::enter(impl_, impl_->serve(false)); }
+
+asio::awaitable<void> manager::run() { return impl::enter(impl_, impl_->run()); }
+
+response manager::redirect_http(const request& asked) const { return impl_->answer_http(asked); }
+
+std::vector<endpoint> manager::http_endpoints() const { return impl_->addresses.http(); }
+
+std::vector<endpoint> manager::https_endpoints() const { return impl_->addresses.https(); }
+
+void manager::stop() { impl_->stop(); }
+
+void manager::install(SSL_CTX* context, std::vector<std::string> alpn_protocols) {
+    prepare_server_context(context, std::move(alpn_protocols), impl_->lookup_for_context());
+}
+
+std::string manager::marshal() const { return write_document(impl_->all.items()); }
+
+void manager::unmarshal(std::string_view text) {
+    impl_->all.replace(read_document(text));
+    impl_->state_replaced({});
+}
+
+void manager::cache_file(std::string path) {
+    const auto self = impl_;
+    auto opened = one_file_store::open(self->strand, self->blocking, self->options.clock, path);
+    const auto items = opened->items();
+    if (!items.empty()) {
+        const auto chosen = self->all.hosts();
+        try {
+            self->all.replace(items);
+        } catch (const error& e) {
+            throw error{e.code(), path + ": " + e.what() + ". It is left as it is; " + path + ".previous may hold the generation before"};
+        }
+        if (chosen.chosen)
+            self->all.set_hosts(chosen);
+    }
+    self->use_store(std::move(opened));
+    self->state_replaced(items);
+}
+
+watch_channel& manager::watch() { return impl_->watch; }
+
+}  // namespace evercert
