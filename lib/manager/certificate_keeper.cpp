@@ -276,7 +276,7 @@ void certificate_keeper::plan_all() {
 
 void certificate_keeper::plan(const std::string& key, const certificate_record& record) {
     const auto& cert = *record.certificate;
-    renewals_.plan(key, renewal_time({cert.not_before(), cert.not_after()}, record.draw));
+    renewals_.plan(key, renewal_time(cert.not_before(), cert.not_after(), record.draw));
 }
 
 }  // namespace evercert

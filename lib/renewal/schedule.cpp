@@ -4,13 +4,13 @@
 
 namespace evercert {
 
-wall_time renewal_time(const validity& of, double draw) {
+wall_time renewal_time(wall_time not_before, wall_time not_after, double draw) {
     constexpr duration short_lived = std::chrono::days{10};
     constexpr int spread_percent = 2;
-    const duration lifetime = std::max<duration>(of.not_after - of.not_before, {});
+    const duration lifetime = std::max<duration>(not_after - not_before, {});
     const duration left = lifetime <= short_lived ? lifetime / 2 : lifetime / 3;
     const auto spread = std::chrono::duration_cast<duration>(lifetime / 100 * spread_percent * std::clamp(draw, 0.0, 1.0));
-    return of.not_after - left - spread;
+    return not_after - left - spread;
 }
 
 duration retry_delay(int failures, duration first, duration most, duration left) {

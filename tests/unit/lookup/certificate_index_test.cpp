@@ -1,0 +1,44 @@
+#include "lookup/certificate_index.hpp"
+
+#include "catch.hpp"
+#include "certificates.hpp"
+
+using namespace evercert;
+using std::chrono::days;
+
+TEST_CASE("a certificate is found by each of its names, and by no other") {
+    test::authority ca;
+    certificate_index index;
+    const auto cert = ca.issue({"a.test", "b.test"});
+    index.publish(cert);
+    CHECK(index.find("a.test") == cert);
+    CHECK(index.find("b.test") == cert);
+    CHECK(index.find("c.test") == nullptr);
+    CHECK(index.find("www.a.test") == nullptr);
+    CHECK(index.size() == 2);
+    index.clear();
+    CHECK(index.find("a.test") == nullptr);
+}
+
+TEST_CASE("an exact name goes before the wildcard that covers it, which covers one label") {
+    test::authority ca;
+    certificate_index index;
+    const auto wildcard = ca.issue({"*.a.test"}), exact = ca.issue({"www.a.test"});
+    index.publish(wildcard);
+    CHECK(index.find("www.a.test") == wildcard);
+    CHECK(index.find("deep.www.a.test") == nullptr);
+    CHECK(index.find("a.test") == nullptr);
+    index.publish(exact);
+    CHECK(index.find("www.a.test") == exact);
+    CHECK(index.find("other.a.test") == wildcard);
+}
+
+TEST_CASE("a certificate that ends earlier never replaces one that ends later") {
+    test::authority ca;
+    certificate_index index;
+    const auto old = ca.issue({"a.test"}, days{30}), renewed = ca.issue({"a.test"}, days{90});
+    index.publish(old);
+    index.publish(renewed);
+    index.publish(old);
+    CHECK(index.find("a.test") == renewed);
+}
