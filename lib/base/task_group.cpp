@@ -60,6 +60,10 @@ void task_group::cancel() {
 
 asio::awaitable<void> task_group::join() {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await wait_empty();
+}
+
+asio::awaitable<void> task_group::wait_empty() {
     const auto state = state_;
     while (!state->children.empty())
         co_await state->empty.wait();

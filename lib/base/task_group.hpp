@@ -37,6 +37,8 @@ public:
     void cancel();
     /// Returns when no child is left. Not cancellable: whoever joins has asked them to end, or wants to wait.
     asio::awaitable<void> join();
+    /// Returns when no child is left, and can be cancelled: for those who wait before they ask.
+    asio::awaitable<void> wait_empty();
 
     std::size_t size() const noexcept;
 
