@@ -111,6 +111,8 @@ public:
     /// The background work alone (renewal), for applications that accept connections themselves. Returns after `stop()`.
     asio::awaitable<void> run();
 
+    /// Returns once `serve()` or `serve_https()` listens on all its addresses. Throws `errc::stopped`.
+    asio::awaitable<void> listening();
     /// The addresses that `serve()` listens on, as bound: for ports that the system chose. Empty while it is not.
     std::vector<endpoint> http_endpoints() const;
     std::vector<endpoint> https_endpoints() const;

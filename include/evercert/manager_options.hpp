@@ -75,6 +75,9 @@ struct manager_options {
     /// Beyond it the one that ends first is forgotten.
     std::size_t failures_remembered_max = 10'000;
 
+    /// How long `stop()` waits for a store that is slow to take what is not saved yet.
+    std::chrono::milliseconds last_save_timeout = std::chrono::seconds{1};
+
     std::shared_ptr<evercert::clock> clock = system_clock();
     std::shared_ptr<evercert::network> network = system_network();
     /// For work that blocks (file I/O, RSA keys). None = one thread of the manager's own, started at first use.

@@ -1,13 +1,13 @@
 #include "manager/impl.hpp"
 
-#include <asio/error.hpp>
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
+#include <asio/this_coro.hpp>
 
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
-#include "server/redirect.hpp"
+#include "base/within.hpp"
 
 namespace evercert {
 namespace {
@@ -54,13 +54,17 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
       tasks{strand, [log = log](std::exception_ptr thrown) {
           log(log_level::error, "work in the background failed: {}", describe(thrown).text);
       }},
+      background{strand},
       safe{strand, options.store, all, watch, options.clock, log},
       accounts{strand, tasks, options, all, safe, blocking, log},
       certificates{strand, tasks, options, all, safe, index, accounts,
           make_issuer(options, tls_alpn_01, http_01, blocking, log), log},
-      stopped{strand} {}
+      changed{strand} {}
 
-void manager::impl::start() { tasks.keep_alive(weak_from_this()); }
+void manager::impl::start() {
+    tasks.keep_alive(weak_from_this());
+    background.keep_alive(weak_from_this());
+}
 
 void manager::impl::check_running() const {
     if (stopping)
@@ -83,13 +87,13 @@ asio::awaitable<certificate_ptr> manager::impl::obtain(std::vector<identifier> n
     certificate_ptr known = record ? record->certificate : nullptr;
     if (names.size() == 1 && !known)
         known = index.find(names.front());
-    if (known && known->not_after() > options.clock->wall())
+    if (is_current(known))
         co_return known;
     co_return co_await certificates.obtain(std::move(names));
 }
 
 asio::awaitable<certificate_ptr> manager::impl::obtain_for_handshake(identifier name) {
-    return certificates.obtain_for_handshake(std::move(name));
+    co_return co_await certificates.obtain_for_handshake(std::move(name));
 }
 
 manager::impl::looked_up manager::impl::look_up(const client_hello& hello) const {
@@ -113,18 +117,24 @@ manager::impl::looked_up manager::impl::look_up(const client_hello& hello) const
     return {std::move(found), std::move(name)};
 }
 
-context_lookup manager::impl::lookup_for_context() {
-    // A context may outlive the manager.
-    return [weak = weak_from_this()](const client_hello& hello) -> certificate_ptr {
-        const auto self = weak.lock();
-        if (!self || self->stopping)
-            throw error{errc::stopped, "the manager was stopped"};
-        auto known = self->look_up(hello);
-        if (!known.found || known.found->not_after() <= self->options.clock->wall())
-            if (known.name)
-                self->obtain_later(*known.name);
-        return known.found;
-    };
+asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hello) {
+    const auto self = shared_from_this();
+    auto known = look_up(hello);
+    if (is_current(known.found))
+        co_return known.found;
+    if (!known.name)
+        throw error{errc::certificate_expired, "the certificate of this address has expired"};
+    auto work = enter(self, obtain_for_handshake(*known.name));
+    auto what = "obtaining a certificate for " + known.name->value();
+    auto result = co_await as_outcome(within(*options.clock, options.handshake_wait, std::move(what), std::move(work)));
+    // Better an expired certificate than none: some clients take it, and the others learn what is wrong.
+    if (result.thrown && known.found && !describe(result.thrown).is_cancellation())
+        co_return known.found;
+    co_return result.get();
+}
+
+bool manager::impl::is_current(const certificate_ptr& cert) const {
+    return cert && cert->not_after() > options.clock->wall();
 }
 
 void manager::impl::obtain_later(identifier name) {
@@ -161,12 +171,6 @@ void manager::impl::use_store(std::shared_ptr<store> opened) {
 
 // Life.
 
-asio::awaitable<void> manager::impl::run() {
-    const background_work work{*this};
-    while (!stopping)
-        co_await stopped.wait();
-}
-
 manager::impl::background_work::background_work(impl& of) : of_{of} {
     if (of_.running++ > 0)
         return;
@@ -174,9 +178,33 @@ manager::impl::background_work::background_work(impl& of) : of_{of} {
     of_.background.spawn(of_.safe.keep_saving());
 }
 
-manager::impl::background_work::~background_work() {
-    if (--of_.running == 0)
-        of_.background.cancel();
+manager::impl::background_work::~background_work() { --of_.running; }
+
+asio::awaitable<void> manager::impl::wait_stopped() {
+    while (!stopping)
+        co_await changed.wait();
+}
+
+asio::awaitable<void> manager::impl::run() {
+    const background_work work{*this};
+    auto ended = co_await as_outcome(wait_stopped());
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await wind_down();
+    ended.get();
+}
+
+asio::awaitable<void> manager::impl::wind_down() {
+    if (running > 1)
+        co_return;
+    background.cancel();
+    co_await background.join();
+    if (!stopping)
+        co_return;
+    co_await tasks.join();
+    // By value: what a store of the application's throws at the end must not hide why we end.
+    auto saved = co_await as_outcome(within(*options.clock, options.last_save_timeout, "saving the state", safe.save_rest()));
+    if (saved.thrown)
+        log(log_level::error, "the state could not be saved at the end: {}", describe(saved.thrown).text);
 }
 
 void manager::impl::stop() {
@@ -185,7 +213,7 @@ void manager::impl::stop() {
     asio::post(strand, [self = shared_from_this()] {
         self->watch.close();
         self->tasks.cancel();
-        self->stopped.notify_all();
+        self->changed.notify_all();
     });
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,14 +24,32 @@
 #include "lookup/certificate_index.hpp"
 #include "manager/account_keeper.hpp"
 #include "manager/certificate_keeper.hpp"
-#include "manager/serving.hpp"
 #include "manager/state.hpp"
 #include "manager/vault.hpp"
 
 namespace evercert {
 
+class http_server;
+
+/// The addresses that are listened on. Thread-safe.
+class endpoints {
+public:
+    std::vector<endpoint> get() const {
+        const std::lock_guard lock{mutex_};
+        return list_;
+    }
+    void set(std::vector<endpoint> list) {
+        const std::lock_guard lock{mutex_};
+        list_ = std::move(list);
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<endpoint> list_;
+};
+
 /// The parts and their wiring. Coroutines that work on a part keep all of it alive: see `enter` and `task_group::keep_alive`.
-struct manager::impl : std::enable_shared_from_this<manager::impl> {
+struct manager::impl final : certificate_source, std::enable_shared_from_this<manager::impl> {
     impl(asio::any_io_executor, manager_options);
     /// What needs a shared pointer to itself.
     void start();
@@ -48,6 +67,9 @@ struct manager::impl : std::enable_shared_from_this<manager::impl> {
     // Certificates. On the strand:
     asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names);
     asio::awaitable<certificate_ptr> obtain_for_handshake(identifier name);
+
+    // From any thread:
+    asio::awaitable<certificate_ptr> get_certificate(client_hello) override;
 
     // From any thread, without waiting: steps 1 to 3 of a handshake. Without `found` it is a miss of `name`.
     struct looked_up {
@@ -67,7 +89,12 @@ struct manager::impl : std::enable_shared_from_this<manager::impl> {
     // Life. On the strand:
     asio::awaitable<void> run();
     asio::awaitable<void> serve(bool with_http);
-    asio::awaitable<void> end_run();
+    asio::awaitable<void> listening();
+    void listen(http_server&, bool with_http);
+    asio::awaitable<void> stop_server(http_server&);
+    asio::awaitable<void> wait_stopped();
+    /// What a run() or serve() does last, cancelled or not.
+    asio::awaitable<void> wind_down();
     // From any thread:
     response answer_http(const request&) const;
     void stop();
@@ -89,6 +116,7 @@ struct manager::impl : std::enable_shared_from_this<manager::impl> {
     static constexpr std::size_t names_max = 100;
 
     const manager_options options;
+    const asio::any_io_executor executor;
     const asio::any_io_executor strand;
     const logger log;
     const std::shared_ptr<worker> blocking;
@@ -106,9 +134,9 @@ struct manager::impl : std::enable_shared_from_this<manager::impl> {
     certificate_keeper certificates;
 
     std::atomic<bool> stopping = false;
-    event stopped;  ///< notified when `stopping` is set
+    event changed;  ///< notified when `stopping` or the endpoints change
     int running = 0;
-    serving_addresses addresses;
+    endpoints http, https;
 };
 
 }  // namespace evercert

@@ -5,8 +5,6 @@
 
 #include <evercert/error.hpp>
 
-#include "base/failure.hpp"
-#include "base/within.hpp"
 #include "manager/impl.hpp"
 #include "store/one_file_store.hpp"
 
@@ -53,18 +51,7 @@ asio::awaitable<certificate_ptr> manager::manage(std::vector<identifier> names) 
 certificate_ptr manager::find(const identifier& name) const { return impl_->index.find(name); }
 
 asio::awaitable<certificate_ptr> manager::get_certificate(client_hello hello) {
-    const auto self = impl_;
-    auto known = self->look_up(hello);
-    if (known.found && known.found->not_after() > self->options.clock->wall())
-        co_return known.found;
-    auto work = impl::enter(self, self->obtain_for_handshake(*known.name));
-    auto what = "obtaining a certificate for " + known.name->value();
-    auto result = co_await as_outcome(
-        within(*self->options.clock, self->options.handshake_wait, std::move(what), std::move(work)));
-    // Better an expired certificate than none: some clients take it, and the others learn what is wrong.
-    if (result.thrown && known.found && !describe(result.thrown).is_cancellation())
-        co_return known.found;
-    co_return result.get();
+    return impl_->get_certificate(std::move(hello));
 }
 
 void manager::handle(std::string_view pattern, handler answer) { impl_->mux.handle(pattern, std::move(answer)); }
@@ -77,15 +64,13 @@ asio::awaitable<void> manager::run() { return impl::enter(impl_, impl_->run()); 
 
 response manager::redirect_http(const request& asked) const { return impl_->answer_http(asked); }
 
-std::vector<endpoint> manager::http_endpoints() const { return impl_->addresses.http(); }
+asio::awaitable<void> manager::listening() { return impl::enter(impl_, impl_->listening()); }
 
-std::vector<endpoint> manager::https_endpoints() const { return impl_->addresses.https(); }
+std::vector<endpoint> manager::http_endpoints() const { return impl_->http.get(); }
+
+std::vector<endpoint> manager::https_endpoints() const { return impl_->https.get(); }
 
 void manager::stop() { impl_->stop(); }
-
-void manager::install(SSL_CTX* context, std::vector<std::string> alpn_protocols) {
-    prepare_server_context(context, std::move(alpn_protocols), impl_->lookup_for_context());
-}
 
 std::string manager::marshal() const { return write_document(impl_->all.items()); }
 

@@ -49,8 +49,7 @@ public:
     io_result try_write(std::span<const std::byte>) noexcept override;
     asio::awaitable<void> wait_readable() override;
     asio::awaitable<void> wait_writable() override;
-    /// Sends close_notify. If that does not fit below, it goes out with the next read of this stream.
-    void shutdown_write() noexcept override;
+    void shutdown_write() noexcept override;  ///< sends close_notify
     void close() noexcept override;
     asio::any_io_executor get_executor() const override;
     endpoint local_endpoint() const override;

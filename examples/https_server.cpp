@@ -1,0 +1,126 @@
+// An HTTPS server that gets its own certificates.
+//
+//     https_server --host example.com --cache evercert.cache --email ops@example.com
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+
+#include <evercert/evercert.hpp>
+
+namespace {
+
+struct settings {
+    std::vector<std::string> hosts;
+    std::string directory{evercert::acme::lets_encrypt};
+    std::string ca_file;
+    std::vector<std::string> bind;
+    std::uint16_t http_port = 80;
+    std::uint16_t https_port = 443;
+    std::string cache;
+    std::string email;
+    std::vector<evercert::challenge_type> challenges;
+    std::string log = "info";
+};
+
+void declare(CLI::App& app, settings& s) {
+    const std::map<std::string, evercert::challenge_type> challenges{
+        {"tls-alpn-01", evercert::challenge_type::tls_alpn_01}, {"http-01", evercert::challenge_type::http_01}};
+    app.add_option("--host", s.hosts, "a name to obtain a certificate for (repeatable); none = any name that is asked for");
+    app.add_option("--directory", s.directory, "the ACME directory of the CA")->capture_default_str();
+    app.add_option("--ca-file", s.ca_file, "PEM roots to trust the CA's own HTTPS by, instead of the system's");
+    app.add_option("--bind", s.bind, "an address to listen on (repeatable); none = all");
+    app.add_option("--http-port", s.http_port, "redirects, and answers http-01; 0 = any free port")->capture_default_str();
+    app.add_option("--https-port", s.https_port, "0 = any free port")->capture_default_str();
+    app.add_option("--cache", s.cache, "the file that keeps account and certificates; none = in memory");
+    app.add_option("--email", s.email, "the contact of the account at the CA");
+    app.add_option("--challenge", s.challenges, "tls-alpn-01 or http-01 (repeatable, the preferred first)")
+        ->transform(CLI::CheckedTransformer(challenges));
+    app.add_option("--log", s.log, "how much to tell on standard error")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+        ->capture_default_str();
+}
+
+evercert::manager_options manager_options(const settings& s) {
+    evercert::manager_options options;
+    options.email = s.email;
+    options.directory_url = s.directory;
+    options.http.ca_file = s.ca_file;
+    options.server.http_port = s.http_port;
+    options.server.https_port = s.https_port;
+    if (!s.bind.empty()) {
+        options.server.addresses.clear();
+        for (const auto& address : s.bind)
+            options.server.addresses.push_back(asio::ip::make_address(address));
+    }
+    if (!s.challenges.empty())
+        options.challenges = s.challenges;
+    options.log.level = evercert::parse_log_level(s.log).value();
+    options.log.sink = evercert::log_to_stderr();
+    return options;
+}
+
+asio::awaitable<evercert::response> home(evercert::request asked) {
+    if (asked.path() != "/")
+        co_return evercert::response{404};
+    if (asked.method != "GET" && asked.method != "HEAD")
+        co_return evercert::response{405};
+    co_return evercert::response{"Hello from " + asked.server_name + ", over TLS.\n"};
+}
+
+// Certificates of the listed hosts are obtained before anybody asks. A failure is no end: the next
+// handshake for the name tries again.
+asio::awaitable<void> obtain(evercert::manager& manager, evercert::identifier host) {
+    try {
+        co_await manager.cert(host);
+    } catch (const evercert::error& e) {
+        if (e.code() != evercert::errc::stopped)
+            std::cerr << "https_server: no certificate for " << host.value() << " yet: " << e.what() << '\n';
+    }
+}
+
+int run(const settings& s) {
+    asio::io_context io;
+    evercert::manager manager{io, manager_options(s)};
+    std::vector<evercert::identifier> hosts{s.hosts.begin(), s.hosts.end()};
+    if (!hosts.empty())
+        manager.set_hosts(hosts);
+    if (!s.cache.empty())
+        manager.cache_file(s.cache);
+    manager.handle("/", home);
+
+    asio::signal_set signals{io, SIGINT, SIGTERM};
+    signals.async_wait([&](std::error_code failed, int) {
+        if (!failed)
+            manager.stop();
+    });
+    asio::co_spawn(io, manager.serve(), [&](std::exception_ptr thrown) {
+        signals.cancel();
+        evercert::rethrow(thrown);
+    });
+    for (const auto& host : hosts)
+        asio::co_spawn(io, obtain(manager, host), evercert::rethrow);
+    io.run();
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    CLI::App app{"An HTTPS server that gets its own certificates."};
+    settings s;
+    declare(app, s);
+    CLI11_PARSE(app, argc, argv);
+    return run(s);
+} catch (const std::exception& e) {
+    std::cerr << "https_server: " << e.what() << '\n';
+    return 1;
+}

@@ -1,0 +1,84 @@
+#include <asio/this_coro.hpp>
+
+#include <evercert/error.hpp>
+
+#include "manager/impl.hpp"
+#include "server/http_server.hpp"
+#include "server/redirect.hpp"
+
+namespace evercert {
+namespace {
+
+/// A named function, not a lambda: its frame keeps the handler that it found for as long as the handler's coroutine runs.
+asio::awaitable<response> dispatch(std::shared_ptr<const mux> handlers, request asked) {
+    const handler answer = handlers->find(asked);
+    co_return co_await answer(std::move(asked));
+}
+
+asio::awaitable<response> answer_plain(response prepared) { co_return prepared; }
+
+}  // namespace
+
+response manager::impl::answer_http(const request& asked) const {
+    const auto key_authorization = http_01->answer(asked.path());
+    if (!key_authorization)
+        return redirect_to_https(asked);
+    response answer{*key_authorization};
+    answer.fields.set("Content-Type", "application/octet-stream");
+    return answer;
+}
+
+void manager::impl::listen(http_server& server, bool with_http) {
+    const auto self = shared_from_this();
+    const std::shared_ptr<const evercert::mux> handlers{self, &mux};
+    std::vector<endpoint> http_at, https_at;
+    for (const auto& address : options.server.addresses) {
+        auto secure = options.network->listen(strand, {address, options.server.https_port});
+        https_at.push_back(secure->local_endpoint());
+        server.add(std::move(secure), [handlers](request asked) { return dispatch(handlers, std::move(asked)); }, *this);
+        if (!with_http)
+            continue;
+        auto plain = options.network->listen(strand, {address, options.server.http_port});
+        http_at.push_back(plain->local_endpoint());
+        server.add(std::move(plain), [self](request asked) { return answer_plain(self->answer_http(asked)); });
+    }
+    for (const auto& at : http_at)
+        log(log_level::info, "listening on http://{}", to_string(at));
+    for (const auto& at : https_at)
+        log(log_level::info, "listening on https://{}", to_string(at));
+    http.set(std::move(http_at));
+    https.set(std::move(https_at));
+    changed.notify_all();
+}
+
+asio::awaitable<void> manager::impl::stop_server(http_server& server) {
+    co_await wait_stopped();
+    server.stop(options.server.stop_grace);
+}
+
+asio::awaitable<void> manager::impl::serve(bool with_http) {
+    if (!https.get().empty())
+        throw error{errc::invalid_options, "the manager serves already"};
+    http_server server{strand, executor, options.server, options.clock, log};
+    listen(server, with_http);
+    const background_work work{*this};
+    task_group stopper{strand};
+    stopper.keep_alive(weak_from_this());
+    stopper.spawn(stop_server(server));
+    auto served = co_await as_outcome(server.run());
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    stopper.cancel();
+    co_await stopper.join();
+    http.set({});
+    https.set({});
+    co_await wind_down();
+    served.get();
+}
+
+asio::awaitable<void> manager::impl::listening() {
+    while (!stopping && https.get().empty())
+        co_await changed.wait();
+    check_running();
+}
+
+}  // namespace evercert
