@@ -103,6 +103,9 @@ asio::awaitable<std::string> transport::nonce() {
     if (auto kept = nonces_.take())
         co_return std::move(*kept);
     auto known = co_await directory();
+    // Its answer may have brought one.
+    if (auto kept = nonces_.take())
+        co_return std::move(*kept);
     request ask{"HEAD", known.new_nonce};
     auto answer = co_await send("newNonce", std::move(ask));
     if (!is_success(answer))

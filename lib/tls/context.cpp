@@ -9,7 +9,7 @@
 
 #include <evercert/error.hpp>
 
-#include "tls/openssl.hpp"
+#include "crypto/openssl.hpp"
 #include "tls/server_handshake.hpp"
 
 namespace evercert {
@@ -26,7 +26,7 @@ std::shared_ptr<SSL_CTX> make_context(const SSL_METHOD* method) {
     SSL_CTX* const raw = context.get();
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
     if (SSL_CTX_set_cipher_list(raw, tls12_ciphers) != 1)
-        throw error{errc::tls_failed, "OpenSSL offers no cipher for TLS 1.2: " + take_openssl_reason()};
+        throw openssl_error(errc::tls_failed, "OpenSSL offers no cipher for TLS 1.2");
     SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     // A record that the stream took in part is offered again from wherever the caller keeps the rest.
     SSL_CTX_set_mode(
@@ -40,19 +40,16 @@ std::shared_ptr<SSL_CTX> make_context(const SSL_METHOD* method) {
 void load_roots(SSL_CTX* context, const std::string& file) {
     if (!std::ifstream{file})
         throw error{errc::invalid_options, "the file of trusted roots " + quoted(file) + " cannot be read"};
-    if (SSL_CTX_load_verify_file(context, file.c_str()) != 1) {
-        const std::string reason = take_openssl_reason();
-        throw error{
-            errc::invalid_options,
-            "the file of trusted roots " + quoted(file) + " has no certificate in PEM: " + reason};
-    }
+    if (SSL_CTX_load_verify_file(context, file.c_str()) != 1)
+        throw openssl_error(
+            errc::invalid_options, "the file of trusted roots " + quoted(file) + " has no certificate in PEM");
 }
 
 }  // namespace
 
 tls_server_context::tls_server_context(std::vector<std::string> alpn_protocols)
     : context_{make_context(TLS_server_method())} {
-    install_server_callbacks(context_.get(), {}, std::move(alpn_protocols));
+    prepare_server_context(context_.get(), std::move(alpn_protocols));
 }
 
 tls_client_context::tls_client_context(const std::string& ca_file, std::shared_ptr<clock> time)
@@ -68,7 +65,7 @@ tls_client_context::tls_client_context(const std::string& ca_file, std::shared_p
     else if (from_environment && *from_environment)
         load_roots(raw, from_environment);
     else if (SSL_CTX_set_default_verify_paths(raw) != 1)
-        throw error{errc::invalid_options, "the system's trusted roots cannot be loaded: " + take_openssl_reason()};
+        throw openssl_error(errc::invalid_options, "the system's trusted roots cannot be loaded");
 }
 
 tls_client_context tls_client_context::unverified(std::shared_ptr<clock> time) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <sys/socket.h>
 
+#include <asio/ip/tcp.hpp>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -18,7 +20,7 @@ namespace {
 constexpr std::string_view challenge_protocol = "acme-tls/1";
 
 struct server_callbacks {
-    certificate_lookup lookup;
+    context_lookup lookup;
     std::vector<std::string> alpn_protocols;
 };
 
@@ -37,8 +39,7 @@ int connection_index() {
 }
 
 const ASN1_OBJECT* acme_identifier() {
-    static const std::unique_ptr<ASN1_OBJECT, decltype(&ASN1_OBJECT_free)> object{
-        OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1), ASN1_OBJECT_free};
+    static const asn1_object_ptr object{OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1)};
     return object.get();
 }
 
@@ -68,6 +69,22 @@ bool use_certificate(SSL* ssl, const certificate& chosen) {
         1;
 }
 
+/// Of a connection whose socket OpenSSL reads itself; unspecified otherwise.
+endpoint socket_endpoint(int descriptor, decltype(&::getsockname) get) {
+    asio::ip::tcp::endpoint native;
+    auto size = static_cast<socklen_t>(native.capacity());
+    endpoint result;
+    if (descriptor < 0 || get(descriptor, native.data(), &size) != 0)
+        return result;
+    const int family = native.data()->sa_family;
+    if (family != AF_INET && family != AF_INET6)
+        return result;
+    native.resize(size);
+    result.address = native.address();
+    result.port = native.port();
+    return result;
+}
+
 int on_undriven_client_hello(SSL* ssl, int& alert, const server_callbacks& callbacks) {
     client_hello hello;
     alert = read_client_hello(ssl, hello);
@@ -76,6 +93,9 @@ int on_undriven_client_hello(SSL* ssl, int& alert, const server_callbacks& callb
     alert = SSL_AD_INTERNAL_ERROR;
     if (!callbacks.lookup)
         return SSL_CLIENT_HELLO_ERROR;
+    const int descriptor = SSL_get_fd(ssl);
+    hello.local = socket_endpoint(descriptor, ::getsockname);
+    hello.remote = socket_endpoint(descriptor, ::getpeername);
     const certificate_ptr chosen = callbacks.lookup(hello);
     if (!chosen || !bind_sessions(ssl, hello) || !use_certificate(ssl, *chosen))
         return SSL_CLIENT_HELLO_ERROR;
@@ -130,7 +150,7 @@ int alpn_callback(
 
 }  // namespace
 
-void install_server_callbacks(SSL_CTX* context, certificate_lookup lookup, std::vector<std::string> alpn_protocols) {
+void prepare_server_context(SSL_CTX* context, std::vector<std::string> alpn_protocols, context_lookup lookup) {
     for (const auto& protocol : alpn_protocols) {
         if (protocol.empty() || protocol.size() > 255)
             throw error{errc::invalid_options, "an ALPN protocol has 1 to 255 bytes, unlike " + quoted(protocol)};
@@ -150,9 +170,7 @@ void install_server_callbacks(SSL_CTX* context, certificate_lookup lookup, std::
     delete static_cast<server_callbacks*>(previous);
 }
 
-bool has_server_callbacks(const SSL_CTX* context) noexcept {
-    return SSL_CTX_get_ex_data(context, context_index()) != nullptr;
-}
+bool is_prepared(const SSL_CTX* context) noexcept { return SSL_CTX_get_ex_data(context, context_index()) != nullptr; }
 
 int alert_for(const std::error_code& code) noexcept {
     if (code == errc::name_not_allowed || code == errc::invalid_identifier || code == errc::no_server_name)

@@ -1,26 +1,23 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#include <openssl/ssl.h>
+
 #include <evercert/certificate.hpp>
 #include <evercert/certificate_source.hpp>
+#include <evercert/ssl_handshake.hpp>
 
-#include "tls/openssl.hpp"
+#include "crypto/openssl.hpp"
 
 namespace evercert {
 
-/// What a server that cannot wait is given: the certificate that memory has. Throwing refuses the client with the
-/// alert of the error, null with internal_error. Called on the thread of the handshake.
-using certificate_lookup = std::function<certificate_ptr(const client_hello&)>;
+using ssl_ptr = std::unique_ptr<SSL, openssl_free<SSL_free>>;
 
-/// Give `context` the callbacks of a server: the certificate and the session id context by ClientHello, the application protocol by
-/// ALPN. Handshakes that have a `server_handshake` suspend, others ask `lookup`. `alpn_protocols` in the server's order of
-/// preference; empty = none is answered. Throws `error` with `errc::invalid_options` for a protocol that is none.
-void install_server_callbacks(SSL_CTX* context, certificate_lookup lookup, std::vector<std::string> alpn_protocols);
-bool has_server_callbacks(const SSL_CTX*) noexcept;
+/// True after `prepare_server_context`.
+bool is_prepared(const SSL_CTX*) noexcept;
 
 /// The alert for a client that is refused for this reason.
 int alert_for(const std::error_code&) noexcept;

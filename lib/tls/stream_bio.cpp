@@ -12,6 +12,9 @@ namespace {
 
 stream_bio& self_of(BIO* bio) { return *static_cast<stream_bio*>(BIO_get_data(bio)); }
 
+/// Not 0: SSL_shutdown takes that for sent.
+constexpr int not_now = -1;
+
 bool blocked(const io_result& result) {
     return result.error == asio::error::would_block || result.error == asio::error::try_again;
 }
@@ -55,15 +58,15 @@ int stream_bio::read(BIO* bio, char* into, std::size_t size, std::size_t* moved)
     if (self.input_ >= input_max) {
         self.exhausted_ = true;
         BIO_set_retry_read(bio);
-        return 0;
+        return not_now;
     }
     const io_result result = self.next_.try_read({reinterpret_cast<std::byte*>(into), size});
     if (blocked(result)) {
         BIO_set_retry_read(bio);
-        return 0;
+        return not_now;
     }
     if (result.error) {
-        self.failure_ = result.error;
+        self.fail(result.error);
         return 0;
     }
     *moved = result.size;
@@ -78,10 +81,10 @@ int stream_bio::write(BIO* bio, const char* from, std::size_t size, std::size_t*
     const io_result result = self.next_.try_write({reinterpret_cast<const std::byte*>(from), size});
     if (blocked(result)) {
         BIO_set_retry_write(bio);
-        return 0;
+        return not_now;
     }
     if (result.error) {
-        self.failure_ = result.error;
+        self.fail(result.error);
         return 0;
     }
     *moved = result.size;

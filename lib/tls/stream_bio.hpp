@@ -35,6 +35,12 @@ private:
     static long control(BIO*, int, long, void*);
     static BIO_METHOD* method();
 
+    /// Keeps the first: at the end of input OpenSSL writes an alert, which may fail in another way.
+    void fail(const std::error_code& why) noexcept {
+        if (!failure_)
+            failure_ = why;
+    }
+
     stream& next_;
     std::error_code failure_;
     std::size_t input_ = 0;

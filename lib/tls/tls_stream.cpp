@@ -12,7 +12,6 @@
 #include <openssl/x509v3.h>
 
 #include "base/event.hpp"
-#include "tls/openssl.hpp"
 #include "tls/server_handshake.hpp"
 #include "tls/stream_bio.hpp"
 
@@ -187,7 +186,7 @@ struct tls_stream::impl {
 
     error handshake_error() {
         failure = make_error_code(errc::tls_failed);
-        const std::string reason = take_openssl_reason();
+        error of_openssl = openssl_error(errc::tls_failed, "the TLS handshake with " + peer + " failed");
         if (bio.failure() == asio::error::eof)
             return {errc::connection_closed, peer + " closed the connection during the TLS handshake"};
         if (bio.failure())
@@ -197,7 +196,7 @@ struct tls_stream::impl {
         if (const long verified = SSL_get_verify_result(ssl.get()); time && verified != X509_V_OK)
             return {
                 errc::peer_untrusted, "the certificate of " + peer + " is not trusted: " + untrusted_because(verified)};
-        return {errc::tls_failed, "the TLS handshake with " + peer + " failed: " + reason};
+        return of_openssl;
     }
 
     std::error_code after(int result, need& needs) noexcept {

@@ -49,7 +49,8 @@ public:
     io_result try_write(std::span<const std::byte>) noexcept override;
     asio::awaitable<void> wait_readable() override;
     asio::awaitable<void> wait_writable() override;
-    void shutdown_write() noexcept override;  ///< sends close_notify
+    /// Sends close_notify. If that does not fit below, it goes out with the next read of this stream.
+    void shutdown_write() noexcept override;
     void close() noexcept override;
     asio::any_io_executor get_executor() const override;
     endpoint local_endpoint() const override;
