@@ -83,7 +83,7 @@ struct http_client::impl {
     url parse(const std::string& text) const {
         auto parsed = parse_url(text);
         if (!parsed || (parsed->scheme == "http" && schemes == url_schemes::https))
-            throw error{errc::http_malformed, quoted(text) + " is not an https URL"};
+            throw error{errc::http_malformed, evercert::quoted(text) + " is not an https URL"};
         return std::move(*parsed);
     }
 

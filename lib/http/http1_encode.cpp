@@ -24,10 +24,10 @@ bool is_ours(std::string_view name) noexcept {
 
 void append_field(std::string& to, std::string_view name, std::string_view value) {
     if (!is_token(name))
-        throw error{errc::http_malformed, fmt::format("{} is not a field name", quoted(name))};
+        throw error{errc::http_malformed, fmt::format("{} is not a field name", evercert::quoted(name))};
     if (!std::all_of(value.begin(), value.end(), is_field_char))
         throw error{
-            errc::http_malformed, fmt::format("the value of {} has control characters: {}", name, quoted(value))};
+            errc::http_malformed, fmt::format("the value of {} has control characters: {}", name, evercert::quoted(value))};
     to += name;
     to += ": ";
     to += value;
@@ -44,9 +44,9 @@ void append_fields(std::string& to, const fields& fields) {
 
 std::string encode_request(const request& message, std::string_view target, std::string_view host) {
     if (!is_token(message.method))
-        throw error{errc::http_malformed, quoted(message.method) + " is not a method"};
+        throw error{errc::http_malformed, evercert::quoted(message.method) + " is not a method"};
     if (target.empty() || !is_request_target(target))
-        throw error{errc::http_malformed, quoted(target) + " is not a request target"};
+        throw error{errc::http_malformed, evercert::quoted(target) + " is not a request target"};
     std::string wire = fmt::format("{} {} HTTP/1.1\r\n", message.method, target);
     append_field(wire, "Host", host);
     for (const auto& [name, value] : message.fields)

@@ -37,7 +37,7 @@ std::string describe(const std::exception_ptr& thrown) {
     try {
         std::rethrow_exception(thrown);
     } catch (const std::exception& e) {
-        return quoted(e.what());
+        return evercert::quoted(e.what());
     } catch (...) {
         return "something that is no std::exception";
     }
@@ -226,7 +226,7 @@ struct http_server_connection::impl {
         message.server_name = server_name;
         message.local = local;
         message.remote = remote;
-        const std::string what = log.wants(log_level::error) ? message.method + " " + quoted(message.target) : "";
+        const std::string what = log.wants(log_level::error) ? message.method + " " + evercert::quoted(message.target) : "";
         auto result = co_await as_outcome<response>(answer(std::move(message)));
         if (!result.thrown)
             co_return std::move(*result.value);

@@ -36,7 +36,7 @@ std::string text_of(const std::exception_ptr& thrown) {
     } catch (const error& e) {
         return e.what();
     } catch (const std::exception& e) {
-        return quoted(e.what());
+        return evercert::quoted(e.what());
     } catch (...) {
         return "something that is no std::exception";
     }

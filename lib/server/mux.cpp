@@ -81,17 +81,17 @@ handler redirect(std::string to) {
 void mux::handle(std::string_view pattern, handler answer) {
     const auto slash = pattern.find('/');
     if (slash == std::string_view::npos)
-        throw error{errc::invalid_options, "a pattern is a path with or without a host, unlike " + quoted(pattern)};
+        throw error{errc::invalid_options, "a pattern is a path with or without a host, unlike " + evercert::quoted(pattern)};
     if (clean(pattern.substr(slash)) != pattern.substr(slash))
         throw error{
             errc::invalid_options,
-            "the pattern " + quoted(pattern) + " never matches: paths have neither empty nor dot segments"};
+            "the pattern " + evercert::quoted(pattern) + " never matches: paths have neither empty nor dot segments"};
     if (!answer)
-        throw error{errc::invalid_options, "the pattern " + quoted(pattern) + " has an empty handler"};
+        throw error{errc::invalid_options, "the pattern " + evercert::quoted(pattern) + " has an empty handler"};
     std::string key = lower_case(pattern.substr(0, slash));
     key += pattern.substr(slash);
     if (!handlers_.try_emplace(std::move(key), std::move(answer)).second)
-        throw error{errc::invalid_options, "the pattern " + quoted(pattern) + " has a handler already"};
+        throw error{errc::invalid_options, "the pattern " + evercert::quoted(pattern) + " has a handler already"};
 }
 
 handler mux::find(const request& request) const {

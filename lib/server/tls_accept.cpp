@@ -23,7 +23,7 @@ error as_error(const std::exception_ptr& thrown) {
     } catch (const std::system_error& e) {
         return {e.code(), e.what()};
     } catch (const std::exception& e) {
-        return {errc::tls_failed, quoted(e.what())};
+        return {errc::tls_failed, evercert::quoted(e.what())};
     } catch (...) {
         return {errc::tls_failed, "the source of certificates threw something that is no std::exception"};
     }
