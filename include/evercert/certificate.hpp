@@ -48,8 +48,8 @@ public:
 
     std::string chain_pem() const;
 
-    /// Valid as long as this object; not to be changed. `native_chain` has the issuers without the end-entity certificate;
-    /// it is empty, not null, if there are none.
+    /// Valid as long as this object; not to be changed. `native_chain` has the issuers without the end-entity
+    /// certificate; it is empty, not null, if there are none.
     X509* native_handle() const { return leaf_.get(); }
     stack_st_X509* native_chain() const { return chain_.get(); }
 
@@ -70,8 +70,8 @@ private:
 /// Step 8 of the way of a certificate: throws `error` unless `cert` can be served for all of `names` at `now`:
 /// every name is covered (`name_mismatch`), it is inside its validity (`certificate_expired`), each
 /// certificate of the chain is the issuer of the one before and has signed it (`chain_incomplete`), and it is not
-/// limited to purposes other than serving (`invalid_certificate`). That the key matches is checked by the constructor. The
-/// chain may end anywhere: clients have the root, and which one is theirs to decide.
+/// limited to purposes other than serving (`invalid_certificate`). That the key matches is checked by the constructor.
+/// The chain may end anywhere: clients have the root, and which one is theirs to decide.
 void verify_servable(const certificate& cert, const std::vector<identifier>& names, wall_time now);
 
 }  // namespace evercert

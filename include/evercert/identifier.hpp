@@ -16,7 +16,8 @@ namespace evercert {
 /// (UTF-8 input is converted, RFC 5891), 1-63 letters, digits and hyphens a label, at least two
 /// labels, 253 characters at most. IP addresses are kept in their canonical text form (RFC 5952).
 /// Refused are, besides what these rules exclude: ports, URLs, brackets, zone ids, IPv4 addresses in
-/// IPv6 form, a last label of digits alone, `*.` before a single label and `*` anywhere else.
+/// IPv6 form, a last label of digits alone, `*.` before a single label and `*` anywhere else, and what IDNA 2008
+/// disallows, emoji among it, as UTF-8 and as an A-label.
 ///
 /// A regular value type; reentrant.
 class identifier {

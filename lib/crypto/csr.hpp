@@ -16,8 +16,8 @@ struct parsed_csr {
     std::vector<identifier> names;
 };
 
-/// A PKCS#10 request as a CA reads it. Throws `error`: `invalid_certificate` if it is malformed or not signed by its own
-/// key, `invalid_key` for a kind of key that is not in `key_type`, `invalid_identifier` for a common name that is
+/// A PKCS#10 request as a CA reads it. Throws `error`: `invalid_certificate` if it is malformed or not signed by its
+/// own key, `invalid_key` for a kind of key that is not in `key_type`, `invalid_identifier` for a common name that is
 /// not a host name.
 parsed_csr parse_csr(bytes_view der);
 

@@ -33,9 +33,9 @@ struct certificate_request {
     bytes serial = {};  ///< big-endian, at most 20 bytes; empty = 128 random bits (CA/Browser Forum: at least 64)
 };
 
-/// A server certificate as public CAs issue them (RFC 5280; the subject is empty, so the names are critical). PEM: the certificate,
-/// then the issuer and its chain up to and without the root. Throws `error` with `errc::invalid_options` if there
-/// are no names.
+/// A server certificate as public CAs issue them (RFC 5280; the subject is empty, so the names are critical). PEM: the
+/// certificate, then the issuer and its chain up to and without the root. Throws `error` with `errc::invalid_options`
+/// if there are no names.
 std::string issue(const certificate_request&, const certificate& issuer);
 
 }  // namespace evercert

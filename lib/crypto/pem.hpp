@@ -20,8 +20,8 @@ struct pem_block {
 /// A certificate with 100 names takes 5 kB, a key of 4096 bits 3 kB: room for any chain, and an end for hostile input.
 inline constexpr std::size_t pem_size_max = 256 * 1024;
 
-/// The blocks of `text`; what stands around them is skipped (RFC 7468, section 2). Throws `error` with `code` if a block is
-/// damaged or cut off, or the text is too large.
+/// The blocks of `text`; what stands around them is skipped (RFC 7468, section 2). Throws `error` with `code` if a
+/// block is damaged or cut off, or the text is too large.
 std::vector<pem_block> read_pem(std::string_view text, errc code);
 
 std::string write_pem(const char* label, bytes_view der);

@@ -16,8 +16,8 @@ namespace evercert {
 /// may be used from any thread.
 class public_key {
 public:
-    /// From a public JWK (RFC 7517, RFC 7518 section 6, RFC 8037). Throws `error` with `errc::invalid_key` if a member is
-    /// missing or malformed, the point is not on the curve, or the kind is not in `key_type`.
+    /// From a public JWK (RFC 7517, RFC 7518 section 6, RFC 8037). Throws `error` with `errc::invalid_key` if a member
+    /// is missing or malformed, the point is not on the curve, or the kind is not in `key_type`.
     static public_key from_jwk(const boost::json::object&);
 
     /// The public half.
@@ -26,15 +26,16 @@ public:
     explicit public_key(EVP_PKEY* adopted);
 
     key_type type() const noexcept { return type_; }
-    /// "ES256", "ES384", "RS256", "EdDSA" (RFC 7518, section 3.1; RFC 8037): the one algorithm that evercert uses this key with.
+    /// "ES256", "ES384", "RS256", "EdDSA" (RFC 7518, section 3.1; RFC 8037): the one algorithm that evercert uses this
+    /// key with.
     std::string_view jws_algorithm() const noexcept;
     /// The members that the thumbprint needs and no others, in its order (RFC 7638, section 3.2).
     boost::json::object to_jwk() const;
     /// RFC 7638 with SHA-256, base64url.
     std::string thumbprint() const;
 
-    /// True if it is the signature of a JWS with this algorithm over `signing_input` ("protected.payload"). False for an
-    /// algorithm other than `jws_algorithm()`: the key decides, not the header (RFC 8725, section 3.1).
+    /// True if it is the signature of a JWS with this algorithm over `signing_input` ("protected.payload"). False for
+    /// an algorithm other than `jws_algorithm()`: the key decides, not the header (RFC 8725, section 3.1).
     bool verify(std::string_view algorithm, std::string_view signing_input, bytes_view signature) const;
 
     EVP_PKEY* native_handle() const noexcept { return key_.get(); }

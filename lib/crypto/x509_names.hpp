@@ -12,8 +12,8 @@ namespace evercert {
 /// The subject alternative name extension's value; empty for no names.
 general_names_ptr to_general_names(const std::vector<identifier>&);
 
-/// The DNS names and IP addresses among them that are identifiers, in order; others, such as e-mail addresses or names of a
-/// single label, are left out. Throws `error` with `errc::invalid_certificate` for what no CA may sign: a DNS name
+/// The DNS names and IP addresses among them that are identifiers, in order; others, such as e-mail addresses or names
+/// of a single label, are left out. Throws `error` with `errc::invalid_certificate` for what no CA may sign: a DNS name
 /// with a NUL or other unprintable character, an IP address that has neither 4 nor 16 bytes.
 std::vector<identifier> from_general_names(const GENERAL_NAMES*);
 

@@ -9,8 +9,8 @@
 
 namespace evercert {
 
-/// Times outside of what `wall_time` holds (1677 to 2262) become its ends: "99991231235959Z" stands for no end (RFC 5280,
-/// section 4.1.2.5). Throws `error` with `errc::invalid_certificate` if it is not a time.
+/// Times outside of what `wall_time` holds (1677 to 2262) become its ends: "99991231235959Z" stands for no end (RFC
+/// 5280, section 4.1.2.5). Throws `error` with `errc::invalid_certificate` if it is not a time.
 wall_time to_wall_time(const ASN1_TIME*);
 /// UTCTime until 2049, GeneralizedTime from then on (RFC 5280, section 4.1.2.5), in whole seconds.
 asn1_time_ptr to_asn1_time(wall_time);

@@ -3,6 +3,7 @@
 #include "crypto/pem.hpp"
 #include "openssl_command.hpp"
 #include "support.hpp"
+#include "temp_folder.hpp"
 
 using namespace evercert;
 using namespace evercert::crypto_test;
@@ -10,12 +11,12 @@ using namespace evercert::crypto_test;
 namespace {
 
 /// A CSR as the openssl program makes it for this key.
-bytes foreign_csr(const scratch_folder& folder, const std::string& options) {
-    const std::string key = folder.write("key", key_of(key_type::ec_p256).to_pem());
+bytes foreign_csr(const test::temp_folder& folder, const std::string& options) {
+    const std::string key = write(folder, "key", key_of(key_type::ec_p256).to_pem());
     const auto result = openssl("req -new -key " + key + " -out " + folder.file("csr") + " " + options);
     INFO(result.output);
     REQUIRE(result.status == 0);
-    return read_pem(folder.read("csr"), errc::invalid_certificate).at(0).der;
+    return read_pem(test::read_all(folder.file("csr")), errc::invalid_certificate).at(0).der;
 }
 
 }  // namespace
@@ -50,9 +51,9 @@ TEST_CASE("the openssl program verifies a CSR and finds the names in it, the sub
         return;
     for (const key_type type : all_types) {
         INFO(to_string(type));
-        const scratch_folder folder;
+        const test::temp_folder folder;
         const bytes der = make_csr(key_of(type), {"a.example", "192.0.2.1"});
-        const std::string file = folder.write("csr", {reinterpret_cast<const char*>(der.data()), der.size()});
+        const std::string file = write(folder, "csr", {reinterpret_cast<const char*>(der.data()), der.size()});
         const auto result = openssl("req -inform DER -verify -noout -text -in " + file);
         INFO(result.output);
         CHECK(result.status == 0);
@@ -65,7 +66,7 @@ TEST_CASE("the openssl program verifies a CSR and finds the names in it, the sub
 TEST_CASE("a common name is a name too, unless the extension has it") {
     if (!has_openssl())
         return;
-    const scratch_folder folder;
+    const test::temp_folder folder;
     CHECK(parse_csr(foreign_csr(folder, "-subj /CN=a.example")).names == std::vector<identifier>{"a.example"});
     CHECK(
         parse_csr(foreign_csr(folder, "-subj /CN=a.example -addext subjectAltName=DNS:b.example,DNS:a.example"))
@@ -94,12 +95,12 @@ TEST_CASE("a CSR cut off anywhere, longer or changed anywhere is refused") {
 TEST_CASE("a CSR for a key that no CA takes is refused") {
     if (!has_openssl())
         return;
-    const scratch_folder folder;
+    const test::temp_folder folder;
     REQUIRE(
         openssl(
             "req -new -newkey rsa:1024 -nodes -keyout " + folder.file("key") +
             " -subj /CN=a.example -outform DER -out " + folder.file("csr"))
             .status == 0);
-    const std::string der = folder.read("csr");
+    const std::string der = test::read_all(folder.file("csr"));
     CHECK(code_of([&] { parse_csr(as_bytes(der)); }) == errc::invalid_key);
 }

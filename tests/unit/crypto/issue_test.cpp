@@ -7,6 +7,7 @@
 #include "crypto/verify.hpp"
 #include "openssl_command.hpp"
 #include "support.hpp"
+#include "temp_folder.hpp"
 
 using namespace evercert;
 using namespace evercert::crypto_test;
@@ -58,9 +59,9 @@ TEST_CASE("the openssl program finds in a certificate what RFC 5280 asks for") {
     if (!has_openssl())
         return;
     const auto& ca = test_authority();
-    const scratch_folder folder;
+    const test::temp_folder folder;
     const std::string file =
-        folder.write("cert", ca.issue_pem({"a.example", "*.b.example", "192.0.2.1", "2001:db8::1"}));
+        write(folder, "cert", ca.issue_pem({"a.example", "*.b.example", "192.0.2.1", "2001:db8::1"}));
     const auto text = openssl("x509 -noout -text -in " + file);
     INFO(text.output);
     REQUIRE(text.status == 0);
@@ -84,9 +85,9 @@ TEST_CASE("the openssl program verifies a chain strictly") {
     if (!has_openssl())
         return;
     const auto& ca = test_authority();
-    const scratch_folder folder;
-    const std::string root = folder.write("root", ca.root.chain_pem());
-    const std::string chain = folder.write("chain", ca.issue_pem({"a.example"}));
+    const test::temp_folder folder;
+    const std::string root = write(folder, "root", ca.root.chain_pem());
+    const std::string chain = write(folder, "chain", ca.issue_pem({"a.example"}));
     const auto at = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
     const auto result = openssl(
         "verify -x509_strict -purpose sslserver -verify_hostname a.example -attime " + std::to_string(at.count()) +

@@ -9,6 +9,7 @@
 #include "crypto/encoding.hpp"
 #include "openssl_command.hpp"
 #include "support.hpp"
+#include "temp_folder.hpp"
 #include "vectors.hpp"
 
 using namespace evercert;
@@ -122,11 +123,11 @@ TEST_CASE("an encrypted key is an error that says so, and asks nobody for a pass
     CHECK(mentions(refused(legacy), "openssl pkey"));
     CHECK(mentions(refused(between({}, "ENCRYPTED PRIVATE KEY", "AAAA\n")), "openssl pkey"));
     if (has_openssl()) {
-        const scratch_folder folder;
-        const std::string in = folder.write("key", vectors::rfc7515_a3_key);
+        const test::temp_folder folder;
+        const std::string in = write(folder, "key", vectors::rfc7515_a3_key);
         const std::string out = folder.file("encrypted");
         REQUIRE(openssl("pkey -in " + in + " -aes128 -passout pass:x -out " + out).status == 0);
-        CHECK(mentions(refused(folder.read("encrypted")), "is encrypted"));
+        CHECK(mentions(refused(test::read_all(folder.file("encrypted"))), "is encrypted"));
     }
 }
 
@@ -152,10 +153,10 @@ TEST_CASE("a refused key leaves nothing in OpenSSL's error queue") {
 TEST_CASE("the openssl program reads the keys of every type") {
     if (!has_openssl())
         return;
-    const scratch_folder folder;
+    const test::temp_folder folder;
     for (const key_type type : all_types) {
         INFO(to_string(type));
-        const std::string file = folder.write("key", key_of(type).to_pem());
+        const std::string file = write(folder, "key", key_of(type).to_pem());
         const auto result = openssl("pkey -check -noout -in " + file);
         INFO(result.output);
         CHECK(result.status == 0);

@@ -2,47 +2,22 @@
 
 #include <array>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <string_view>
-#include <unistd.h>
+
+#include "temp_folder.hpp"
 
 namespace evercert::crypto_test {
-
-/// A folder for the files of one test, removed with it.
-class scratch_folder {
-public:
-    scratch_folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "evercert-crypto-XXXXXX").string();
-        path_ = mkdtemp(pattern.data());
-    }
-    ~scratch_folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    scratch_folder(const scratch_folder&) = delete;
-    scratch_folder& operator=(const scratch_folder&) = delete;
-
-    std::string file(std::string_view name) const { return path_ / name; }
-    /// Returns its path.
-    std::string write(std::string_view name, std::string_view content) const {
-        std::ofstream{file(name), std::ios::binary} << content;
-        return file(name);
-    }
-    std::string read(std::string_view name) const {
-        std::ifstream in{file(name), std::ios::binary};
-        return {std::istreambuf_iterator<char>{in}, {}};
-    }
-
-private:
-    std::filesystem::path path_;
-};
 
 struct command_result {
     int status = -1;
     std::string output;  ///< standard output and error
 };
+
+/// A file with this content; returns its path.
+inline std::string write(const test::temp_folder& folder, const std::string& name, const std::string& content) {
+    test::write_all_to(folder.file(name), content);
+    return folder.file(name);
+}
 
 /// Another implementation's opinion of what evercert writes: the `openssl` program.
 inline command_result openssl(const std::string& arguments) {
