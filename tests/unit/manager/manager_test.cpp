@@ -1,0 +1,195 @@
+#include <evercert/manager.hpp>
+
+#include <evercert/error.hpp>
+
+#include "catch.hpp"
+#include "certificates.hpp"
+#include "manager/state.hpp"
+#include "run.hpp"
+
+using namespace evercert;
+
+namespace {
+
+/// A network that nobody gets through, and that counts who tried.
+class closed_network final : public network {
+public:
+    asio::awaitable<std::vector<asio::ip::address>> resolve(std::string) override {
+        ++asked;
+        throw error{errc::resolve_failed, "closed"};
+        co_return std::vector<asio::ip::address>{};
+    }
+    asio::awaitable<std::unique_ptr<stream>> connect(endpoint) override {
+        ++asked;
+        throw error{errc::connect_failed, "closed"};
+        co_return nullptr;
+    }
+    std::unique_ptr<listener> listen(asio::any_io_executor, endpoint) override {
+        throw error{errc::listen_failed, "closed"};
+    }
+    int asked = 0;
+};
+
+struct fixture {
+    fixture() {
+        manager_options options;
+        options.network = closed;
+        manager.emplace(io, std::move(options));
+    }
+
+    /// What a client that asks for this name is told.
+    std::error_code ask(std::string server_name) { return ask(client_hello{std::move(server_name), {}}); }
+    std::error_code ask(client_hello hello) {
+        try {
+            test::run_io(io, manager->get_certificate(std::move(hello)));
+        } catch (const std::system_error& e) {
+            return e.code();
+        }
+        return {};
+    }
+
+    std::shared_ptr<closed_network> closed = std::make_shared<closed_network>();
+    asio::io_context io;
+    std::optional<evercert::manager> manager;
+};
+
+/// A state with a certificate for these names, as a cache file holds it.
+std::string state_with(std::vector<identifier> names) {
+    const auto now = system_clock()->wall();
+    test::authority ca{now - std::chrono::hours{1}};
+    state all{std::string{acme::lets_encrypt}};
+    all.set_certificate(certificate_key(names), {names, ca.issue(names), 0.5});
+    return write_document(all.items());
+}
+
+}  // namespace
+
+TEST_CASE("a server name that no certificate can be for is refused and never ordered") {
+    fixture f;
+    for (const std::string name :
+        {"192.0.2.1", "2001:db8::1", "localhost", "a", "a..test", "-a.test", "*.a.test", "a.test/../b.test", "a b.test",
+            "\x01.test", "1.2.0.192.in-addr.arpa.", "a.123"}) {
+        CAPTURE(name);
+        CHECK(f.ask(name) == errc::invalid_identifier);
+    }
+    CHECK(f.ask(std::string(300, 'a') + ".test") == errc::invalid_identifier);
+    CHECK(f.ask(std::string("a.test\0.evil.test", 17)) == errc::invalid_identifier);
+    CHECK(f.closed->asked == 0);
+}
+
+TEST_CASE("a client without a server name gets the certificate of the address, or is refused") {
+    fixture f;
+    client_hello hello;
+    hello.local = {asio::ip::make_address("127.0.0.1"), 443};
+    CHECK(f.ask(hello) == errc::no_server_name);
+    f.manager->unmarshal(state_with({"127.0.0.1"}));
+    CHECK_FALSE(f.ask(hello));
+    hello.local.address = asio::ip::make_address("127.0.0.2");
+    CHECK(f.ask(hello) == errc::no_server_name);
+    CHECK(f.closed->asked == 0);
+}
+
+TEST_CASE("upper case and a trailing dot are the same name") {
+    fixture f;
+    f.manager->unmarshal(state_with({"www.a.test"}));
+    CHECK_FALSE(f.ask("WWW.a.Test"));
+    CHECK_FALSE(f.ask("www.a.test."));
+    CHECK(f.closed->asked == 0);
+}
+
+TEST_CASE("a name that the host list does not admit is refused without a question to anybody") {
+    fixture f;
+    f.manager->set_hosts({"A.test"});
+    CHECK(f.ask("b.test") == errc::name_not_allowed);
+    CHECK(f.closed->asked == 0);
+    CHECK(f.ask("a.test") == errc::resolve_failed);
+    f.manager->set_hosts({});
+    CHECK(f.ask("a.test") == errc::name_not_allowed);
+    f.manager->allow_any_host();
+    CHECK(f.ask("c.test") == errc::resolve_failed);
+}
+
+TEST_CASE("a name that failed is refused from memory, and asked for again by the application") {
+    fixture f;
+    CHECK(f.ask("a.test") == errc::resolve_failed);
+    const auto asked = f.closed->asked;
+    CHECK(asked > 0);
+    CHECK(f.ask("a.test") == errc::resolve_failed);
+    CHECK(f.closed->asked == asked);
+    CHECK_THROWS_AS(test::run_io(f.io, f.manager->cert("a.test")), error);
+    CHECK(f.closed->asked > asked);
+}
+
+TEST_CASE("a validation that is not in progress gets no certificate") {
+    fixture f;
+    f.manager->unmarshal(state_with({"a.test"}));
+    CHECK(f.ask(client_hello{"a.test", {"acme-tls/1"}}) == errc::no_challenge);
+    CHECK_FALSE(f.ask(client_hello{"a.test", {"acme-tls/1", "http/1.1"}}));
+}
+
+TEST_CASE("a manager refuses options that cannot be meant, and says which") {
+    asio::io_context io;
+    const auto refused = [&](auto change) {
+        manager_options options;
+        change(options);
+        try {
+            const manager made{io, options};
+        } catch (const error& e) {
+            CHECK(e.code() == errc::invalid_options);
+            return std::string{e.what()};
+        }
+        return std::string{"accepted"};
+    };
+    CHECK(refused([](auto& o) { o.directory_url = "http://ca.test/"; }).find("https") != std::string::npos);
+    CHECK(refused([](auto& o) { o.challenges.clear(); }).find("challenges") != std::string::npos);
+    CHECK(refused([](auto& o) { o.orders.burst = 0; }).find("orders") != std::string::npos);
+    CHECK(refused([](auto& o) { o.waiters_max = 0; }).find("waiters") != std::string::npos);
+    CHECK(refused([](auto& o) { o.network = nullptr; }).find("network") != std::string::npos);
+    CHECK(refused([](auto& o) { o.certificate_key = key_type::ed25519; }).find("Ed25519") != std::string::npos);
+}
+
+TEST_CASE("a stopped manager refuses everything and its watchers learn of it") {
+    fixture f;
+    CHECK(f.manager->watch().try_receive());
+    CHECK_FALSE(f.manager->watch().try_receive());
+    test::started<void> watching{f.io.get_executor(), f.manager->watch().receive()};
+    test::started<void> running{f.io.get_executor(), f.manager->run()};
+    f.io.poll();
+    f.manager->stop();
+    f.io.restart();
+    f.io.run();
+    REQUIRE(watching.ended());
+    CHECK_THROWS_AS(watching.take(), error);
+    REQUIRE(running.ended());
+    CHECK_NOTHROW(running.take());
+    CHECK(f.ask("a.test") == errc::stopped);
+    CHECK_THROWS_AS(test::run_io(f.io, f.manager->run()), error);
+}
+
+TEST_CASE("changes coalesce into one notification, and each goes to one receiver") {
+    fixture f;
+    auto& watch = f.manager->watch();
+    CHECK(&watch == &f.manager->watch());
+    CHECK(watch.try_receive());  // waiting from the start
+    f.manager->set_hosts({"a.test"});
+    f.manager->set_hosts({"b.test"});
+    f.io.poll();
+    CHECK(watch.try_receive());
+    CHECK_FALSE(watch.try_receive());
+}
+
+TEST_CASE("the whole state is marshalled and comes back, and damage changes nothing") {
+    fixture f;
+    f.manager->unmarshal(state_with({"a.test", "b.test"}));
+    f.manager->set_hosts({"a.test"});
+    const auto text = f.manager->marshal();
+    fixture other;
+    other.manager->unmarshal(text);
+    REQUIRE(other.manager->find("b.test"));
+    CHECK(other.manager->marshal() == text);
+    CHECK_THROWS_AS(other.manager->unmarshal("{}"), error);
+    CHECK(other.manager->marshal() == text);
+    other.manager->unmarshal("");
+    CHECK(other.manager->find("b.test") == nullptr);
+    CHECK_FALSE(other.manager->registered());
+}
