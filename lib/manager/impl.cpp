@@ -111,7 +111,8 @@ manager::impl::looked_up manager::impl::look_up(const client_hello& hello) const
         return {std::move(by_address), {}};
     }
     auto name = identifier::parse(hello.server_name);
-    if (!name || name->type() == identifier::kind::ip || name->is_wildcard())
+    // Names of the reverse tree are for validations of addresses alone (RFC 8738, section 6).
+    if (!name || name->type() == identifier::kind::ip || name->is_wildcard() || from_reverse_arpa(name->value()))
         throw error{errc::invalid_identifier, quoted(hello.server_name) + " is not a name that a certificate can be for"};
     auto found = index.find(*name);
     return {std::move(found), std::move(name)};
@@ -135,6 +136,21 @@ asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hel
 
 bool manager::impl::is_current(const certificate_ptr& cert) const {
     return cert && cert->not_after() > options.clock->wall();
+}
+
+context_lookup manager::impl::lookup_for_context() {
+    // The context may outlive the manager.
+    return [weak = weak_from_this()](const client_hello& hello) -> certificate_ptr {
+        const auto self = weak.lock();
+        if (!self)
+            throw error{errc::stopped, "the manager is gone"};
+        auto known = self->look_up(hello);
+        if (known.name && !known.found && !self->all.admits(*known.name))
+            throw error{errc::name_not_allowed, known.name->value() + " is not in the host list"};
+        if (known.name && !self->is_current(known.found))
+            self->obtain_later(std::move(*known.name));
+        return known.found;
+    };
 }
 
 void manager::impl::obtain_later(identifier name) {

@@ -12,6 +12,7 @@
 
 #include <evercert/manager.hpp>
 #include <evercert/mux.hpp>
+#include <evercert/ssl_handshake.hpp>
 
 #include "base/event.hpp"
 #include "base/log.hpp"
@@ -78,6 +79,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     };
     looked_up look_up(const client_hello&) const;
     bool is_current(const certificate_ptr&) const;
+    context_lookup lookup_for_context();
     void obtain_later(identifier name);
 
     // State. From any thread:

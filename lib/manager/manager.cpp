@@ -72,6 +72,10 @@ std::vector<endpoint> manager::https_endpoints() const { return impl_->https.get
 
 void manager::stop() { impl_->stop(); }
 
+void manager::install(SSL_CTX* context, std::vector<std::string> alpn_protocols) {
+    prepare_server_context(context, std::move(alpn_protocols), impl_->lookup_for_context());
+}
+
 std::string manager::marshal() const { return write_document(impl_->all.items()); }
 
 void manager::unmarshal(std::string_view text) {

@@ -1,68 +1,11 @@
-#include <evercert/manager.hpp>
-
 #include <evercert/error.hpp>
 
 #include "catch.hpp"
-#include "certificates.hpp"
-#include "manager/state.hpp"
-#include "run.hpp"
+#include "manager_fixture.hpp"
 
 using namespace evercert;
-
-namespace {
-
-/// A network that nobody gets through, and that counts who tried.
-class closed_network final : public network {
-public:
-    asio::awaitable<std::vector<asio::ip::address>> resolve(std::string) override {
-        ++asked;
-        throw error{errc::resolve_failed, "closed"};
-        co_return std::vector<asio::ip::address>{};
-    }
-    asio::awaitable<std::unique_ptr<stream>> connect(endpoint) override {
-        ++asked;
-        throw error{errc::connect_failed, "closed"};
-        co_return nullptr;
-    }
-    std::unique_ptr<listener> listen(asio::any_io_executor, endpoint) override {
-        throw error{errc::listen_failed, "closed"};
-    }
-    int asked = 0;
-};
-
-struct fixture {
-    fixture() {
-        manager_options options;
-        options.network = closed;
-        manager.emplace(io, std::move(options));
-    }
-
-    /// What a client that asks for this name is told.
-    std::error_code ask(std::string server_name) { return ask(client_hello{std::move(server_name), {}}); }
-    std::error_code ask(client_hello hello) {
-        try {
-            test::run_io(io, manager->get_certificate(std::move(hello)));
-        } catch (const std::system_error& e) {
-            return e.code();
-        }
-        return {};
-    }
-
-    std::shared_ptr<closed_network> closed = std::make_shared<closed_network>();
-    asio::io_context io;
-    std::optional<evercert::manager> manager;
-};
-
-/// A state with a certificate for these names, as a cache file holds it.
-std::string state_with(std::vector<identifier> names) {
-    const auto now = system_clock()->wall();
-    test::authority ca{now - std::chrono::hours{1}};
-    state all{std::string{acme::lets_encrypt}};
-    all.set_certificate(certificate_key(names), {names, ca.issue(names), 0.5});
-    return write_document(all.items());
-}
-
-}  // namespace
+using fixture = test::closed_manager;
+using test::state_with;
 
 TEST_CASE("a server name that no certificate can be for is refused and never ordered") {
     fixture f;
