@@ -111,7 +111,9 @@ struct tls_stream::impl {
     bool established = false;
     bool closed = false;
     bool close_notify_waits = false;
-    std::error_code failure = {};  ///< of try_read or try_write: stays
+    bool write_ended = false;
+    std::error_code failure = {};        ///< of TLS or of reading: stays
+    std::error_code write_failure = {};  ///< of writing below: what the peer sent before can still be read
     need read_needs = need::nothing;
     need write_needs = need::nothing;
 
@@ -224,6 +226,7 @@ struct tls_stream::impl {
     }
 
     void send_close_notify() noexcept {
+        write_ended = true;
         begin();
         const int result = SSL_shutdown(ssl.get());
         close_notify_waits = result < 0 && need_after(result) == need::writable;
@@ -325,13 +328,21 @@ io_result tls_stream::try_write(std::span<const std::byte> from) noexcept {
     self.write_needs = need::nothing;
     if (const auto obstacle = self.obstacle())
         return {0, obstacle};
-    if (from.empty())
-        return {};
+    if (self.write_ended)
+        return {0, asio::error::broken_pipe};
+    if (self.write_failure || from.empty())
+        return {0, self.write_failure};
     self.begin();
     std::size_t size = 0;
     const int result = SSL_write_ex(self.ssl.get(), from.data(), from.size(), &size);
     if (result == 1)
         return {size, {}};
+    self.write_needs = self.need_after(result);
+    if (self.write_needs == need::nothing && self.bio.failure()) {
+        ERR_clear_error();
+        self.write_failure = self.bio.failure();
+        return {0, self.write_failure};
+    }
     return {0, self.after(result, self.write_needs)};
 }
 

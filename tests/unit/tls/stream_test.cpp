@@ -214,6 +214,36 @@ TEST_CASE("a close_notify that does not fit below is sent as soon as it does") {
     });
 }
 
+TEST_CASE("what the peer said before it closed can be read after a write has failed") {
+    test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
+        tls_pair pair{io.get_executor()};
+        co_await test::establish(pair, test::certificate_for("a.test"));
+        co_await write_all(*pair.server, "413 Content Too Large");
+        pair.server->shutdown_write();
+        pair.server->close();
+        std::array<std::byte, 100> body = {};
+        const auto failed = pair.client->try_write(body);
+        CHECK(failed.error == asio::error::connection_reset);
+        CHECK(pair.client->try_write(body).error == asio::error::connection_reset);
+        const auto answer = co_await read_to_end(*pair.client);
+        CHECK(answer == "413 Content Too Large");
+    });
+}
+
+TEST_CASE("writing after the end of writing is a broken pipe, and reading goes on") {
+    test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
+        tls_pair pair{io.get_executor()};
+        co_await test::establish(pair, test::certificate_for("a.test"));
+        pair.client->shutdown_write();
+        std::array<std::byte, 100> body = {};
+        CHECK(pair.client->try_write(body).error == asio::error::broken_pipe);
+        co_await write_all(*pair.server, "answer");
+        pair.server->shutdown_write();
+        const auto answer = co_await read_to_end(*pair.client);
+        CHECK(answer == "answer");
+    });
+}
+
 TEST_CASE("a stream before its handshake is not connected") {
     asio::io_context io;
     tls_pair pair{io.get_executor()};
