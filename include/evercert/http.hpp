@@ -46,13 +46,14 @@ public:
     request(std::string method, std::string target) : method{std::move(method)}, target{std::move(target)} {}
 
     std::string method = "GET";
-    /// As it came: "/path?query" for a server, an absolute URL for the client.
+    /// An absolute URL for the client; for a server "/path?query", or "*" for `OPTIONS *`.
     std::string target = "/";
     evercert::fields fields;
     std::string body;
 
     // Set by the server.
-    std::string host;         ///< the host asked for, without port, lower case (Host field or absolute target)
+    /// The host asked for (Host field or absolute target): lower case, without port, IPv6 without brackets.
+    std::string host;
     std::string server_name;  ///< the TLS server name; empty for plain HTTP
     endpoint local;
     endpoint remote;

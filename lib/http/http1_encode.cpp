@@ -27,7 +27,8 @@ void append_field(std::string& to, std::string_view name, std::string_view value
         throw error{errc::http_malformed, fmt::format("{} is not a field name", evercert::quoted(name))};
     if (!std::all_of(value.begin(), value.end(), is_field_char))
         throw error{
-            errc::http_malformed, fmt::format("the value of {} has control characters: {}", name, evercert::quoted(value))};
+            errc::http_malformed,
+            fmt::format("the value of {} has control characters: {}", name, evercert::quoted(value))};
     to += name;
     to += ": ";
     to += value;

@@ -226,7 +226,8 @@ struct http_server_connection::impl {
         message.server_name = server_name;
         message.local = local;
         message.remote = remote;
-        const std::string what = log.wants(log_level::error) ? message.method + " " + evercert::quoted(message.target) : "";
+        const std::string what =
+            log.wants(log_level::error) ? message.method + " " + evercert::quoted(message.target) : "";
         auto result = co_await as_outcome<response>(answer(std::move(message)));
         if (!result.thrown)
             co_return std::move(*result.value);

@@ -81,7 +81,8 @@ handler redirect(std::string to) {
 void mux::handle(std::string_view pattern, handler answer) {
     const auto slash = pattern.find('/');
     if (slash == std::string_view::npos)
-        throw error{errc::invalid_options, "a pattern is a path with or without a host, unlike " + evercert::quoted(pattern)};
+        throw error{
+            errc::invalid_options, "a pattern is a path with or without a host, unlike " + evercert::quoted(pattern)};
     if (clean(pattern.substr(slash)) != pattern.substr(slash))
         throw error{
             errc::invalid_options,
