@@ -117,8 +117,12 @@ bool is_retryable(const std::error_code&) noexcept;
 bool is_retryable(const error&) noexcept;
 
 /// `text` in quotes, control and non-ASCII bytes as \xNN, cut at `length_max` bytes: for anything
-/// from outside that goes into a message or a log.
-std::string quoted(std::string_view text, std::size_t length_max = 200);
+/// from outside that goes into a message or a log. An object and not a function, since the type of a
+/// `std::string` argument would otherwise find `std::quoted` beside it.
+struct quoted_function {
+    std::string operator()(std::string_view text, std::size_t length_max = 200) const;
+};
+inline constexpr quoted_function quoted{};
 
 }  // namespace evercert
 

@@ -133,7 +133,7 @@ bool is_retryable(const error& what) noexcept {
     return is_retryable(what.code());
 }
 
-std::string quoted(std::string_view text, std::size_t length_max) {
+std::string quoted_function::operator()(std::string_view text, std::size_t length_max) const {
     std::string result = "\"";
     for (unsigned char c : text.substr(0, length_max)) {
         if (c == '"' || c == '\\')

@@ -115,7 +115,7 @@ TEST_CASE("a full disk is an error, and the file is there as it was") {
 TEST_CASE("a folder that is missing, or a file that is one, is an error that names it") {
     fixture f;
     f.path = f.folder.file("missing/cache");
-    CHECK_THROWS_WITH(f.open(), Catch::Contains("missing/cache"));
+    CHECK_THROWS_WITH(f.open(), Catch::Matchers::ContainsSubstring("missing/cache"));
     f.path = f.folder.path().string();
     CHECK_THROWS_AS(f.open(), error);
 }
