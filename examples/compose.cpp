@@ -68,7 +68,7 @@ asio::awaitable<evercert::response> score(game& state, evercert::request) {
     co_return evercert::response{"ticks: " + std::to_string(state.ticks) + "\n"};
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) try {
     if (argc != 7) {

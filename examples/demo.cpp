@@ -12,13 +12,13 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
-#include <unistd.h>
 
 #include <evercert/evercert.hpp>
 #include <evercert/testing/acme_server.hpp>
@@ -44,7 +44,8 @@ private:
 class root_file {
 public:
     explicit root_file(const std::string& pem)
-        : path_{std::filesystem::temp_directory_path() / ("evercert-demo-root-" + std::to_string(::getpid()) + ".pem")} {
+        : path_{
+              std::filesystem::temp_directory_path() / ("evercert-demo-root-" + std::to_string(::getpid()) + ".pem")} {
         std::ofstream{path_} << pem;
     }
     ~root_file() {
@@ -70,19 +71,16 @@ evercert::manager_options manager_options(const evercert::testing::acme_server& 
     return options;
 }
 
-asio::awaitable<evercert::response> hello(evercert::request) {
-    co_return evercert::response{"Hello, TLS!\n"};
-}
+asio::awaitable<evercert::response> hello(evercert::request) { co_return evercert::response{"Hello, TLS!\n"}; }
 
 std::string curl_command(const std::string& root, std::uint16_t port) {
     const auto at = std::string{name} + ":" + std::to_string(port);
-    return "curl --silent --show-error --include --cacert " + root + " --resolve " + at + ":127.0.0.1 https://" + at + "/";
+    return "curl --silent --show-error --include --cacert " + root + " --resolve " + at + ":127.0.0.1 https://" + at +
+        "/";
 }
 
 // Away from the loop: the server has to answer while curl asks.
-asio::awaitable<int> run_command(std::string command) {
-    co_return std::system(command.c_str());
-}
+asio::awaitable<int> run_command(std::string command) { co_return std::system(command.c_str()); }
 
 std::string date(evercert::wall_time when) {
     const auto seconds = std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(when));
@@ -92,8 +90,9 @@ std::string date(evercert::wall_time when) {
 }
 
 void show(const evercert::certificate& cert) {
-    std::cout << "\ncertificate\n  names   " << evercert::to_string(cert.names()) << "\n  from    " << date(cert.not_before())
-              << "\n  until   " << date(cert.not_after()) << "\n  issuer  " << cert.issuer() << "\n";
+    std::cout << "\ncertificate\n  names   " << evercert::to_string(cert.names()) << "\n  from    "
+              << date(cert.not_before()) << "\n  until   " << date(cert.not_after()) << "\n  issuer  " << cert.issuer()
+              << "\n";
 }
 
 asio::awaitable<void> demonstrate(
@@ -147,7 +146,7 @@ int run(bool once) {
     return 0;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) try {
     const bool once = argc == 2 && std::string_view{argv[1]} == "--once";

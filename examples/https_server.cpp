@@ -34,11 +34,13 @@ struct settings {
 void declare(CLI::App& app, settings& s) {
     const std::map<std::string, evercert::challenge_type> challenges{
         {"tls-alpn-01", evercert::challenge_type::tls_alpn_01}, {"http-01", evercert::challenge_type::http_01}};
-    app.add_option("--host", s.hosts, "a name to obtain a certificate for (repeatable); none = any name that is asked for");
+    app.add_option(
+        "--host", s.hosts, "a name to obtain a certificate for (repeatable); none = any name that is asked for");
     app.add_option("--directory", s.directory, "the ACME directory of the CA")->capture_default_str();
     app.add_option("--ca-file", s.ca_file, "PEM roots to trust the CA's own HTTPS by, instead of the system's");
     app.add_option("--bind", s.bind, "an address to listen on (repeatable); none = all");
-    app.add_option("--http-port", s.http_port, "redirects, and answers http-01; 0 = any free port")->capture_default_str();
+    app.add_option("--http-port", s.http_port, "redirects, and answers http-01; 0 = any free port")
+        ->capture_default_str();
     app.add_option("--https-port", s.https_port, "0 = any free port")->capture_default_str();
     app.add_option("--cache", s.cache, "the file that keeps account and certificates; none = in memory");
     app.add_option("--email", s.email, "the contact of the account at the CA");
@@ -112,7 +114,7 @@ int run(const settings& s) {
     return 0;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) try {
     CLI::App app{"An HTTPS server that gets its own certificates."};

@@ -40,4 +40,4 @@ asio::awaitable<outcome<T>> as_outcome(asio::awaitable<T> work) {
     co_return result;
 }
 
-} // namespace evercert
+}  // namespace evercert

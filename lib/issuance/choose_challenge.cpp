@@ -4,8 +4,9 @@
 
 namespace evercert {
 
-const acme::challenge* choose_challenge(const acme::authorization& of, const std::vector<challenge_type>& preference,
-                                        const std::set<challenge_type>& failed) {
+const acme::challenge* choose_challenge(
+    const acme::authorization& of, const std::vector<challenge_type>& preference,
+    const std::set<challenge_type>& failed) {
     for (const auto type : preference)
         if (!failed.contains(type))
             if (const auto* offered = of.find(to_string(type)))

@@ -10,7 +10,7 @@ namespace evercert {
 
 /// The challenge to answer: the CA's offer decides, in our order of preference, without those that failed for this
 /// certificate before. Null if nothing is left.
-const acme::challenge* choose_challenge(const acme::authorization&, const std::vector<challenge_type>& preference,
-                                        const std::set<challenge_type>& failed);
+const acme::challenge* choose_challenge(
+    const acme::authorization&, const std::vector<challenge_type>& preference, const std::set<challenge_type>& failed);
 
 }  // namespace evercert

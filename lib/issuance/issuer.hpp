@@ -28,7 +28,8 @@ struct issuer_options {
 /// Thread-bound. Must outlive what it awaits.
 class issuer {
 public:
-    issuer(std::vector<std::shared_ptr<solver>>, std::shared_ptr<worker>, std::shared_ptr<clock>, logger, issuer_options);
+    issuer(
+        std::vector<std::shared_ptr<solver>>, std::shared_ptr<worker>, std::shared_ptr<clock>, logger, issuer_options);
 
     /// What an order that failed teaches the next one.
     struct lessons {
@@ -43,8 +44,7 @@ public:
 private:
     struct presented;
 
-    asio::awaitable<certificate_ptr> steps(
-        acme::client&, std::vector<identifier>, lessons&, std::vector<presented>&);
+    asio::awaitable<certificate_ptr> steps(acme::client&, std::vector<identifier>, lessons&, std::vector<presented>&);
     asio::awaitable<void> authorize(acme::client&, acme::order, lessons&, std::vector<presented>&);
     asio::awaitable<void> wait_authorized(acme::client&, presented&, lessons&);
     asio::awaitable<acme::order> finalize(acme::client&, acme::order, std::vector<unsigned char> csr);

@@ -9,7 +9,11 @@ namespace evercert {
 account_keeper::account_keeper(
     asio::any_io_executor executor, task_group& tasks, const manager_options& options, state& all, vault& safe,
     std::shared_ptr<worker> blocking, logger log)
-    : options_{options}, state_{all}, vault_{safe}, worker_{std::move(blocking)}, log_{std::move(log)},
+    : options_{options},
+      state_{all},
+      vault_{safe},
+      worker_{std::move(blocking)},
+      log_{std::move(log)},
       flight_{std::move(executor), tasks, {options.waiters_max, options.waiters_max}} {}
 
 acme::client_options account_keeper::client_options() const {
@@ -31,7 +35,8 @@ asio::awaitable<account_keeper::client_ptr> account_keeper::client() {
 
 asio::awaitable<void> account_keeper::register_account(std::string email) {
     if (client_)
-        throw error{errc::already_registered, "already registered: the manager has an account at " + options_.directory_url};
+        throw error{
+            errc::already_registered, "already registered: the manager has an account at " + options_.directory_url};
     const auto known = state_.account();
     if (known && !known->url.empty())
         throw error{errc::already_registered, "already registered: the manager has the account " + quoted(known->url)};
@@ -87,8 +92,10 @@ asio::awaitable<void> account_keeper::agree(client_ptr client) {
     const auto directory = co_await client->directory();
     log_(log_level::info, "directory: {}", options_.directory_url);
     if (directory.external_account_required)
-        throw error{errc::invalid_options, options_.directory_url +
-            " asks for an external account binding, which evercert cannot give yet: use another CA"};
+        throw error{
+            errc::invalid_options,
+            options_.directory_url +
+                " asks for an external account binding, which evercert cannot give yet: use another CA"};
     if (directory.terms_of_service && options_.terms_prompt && !options_.terms_prompt(*directory.terms_of_service))
         throw error{errc::terms_not_agreed, "did not agree to the terms at " + quoted(*directory.terms_of_service)};
 }

@@ -24,8 +24,8 @@ class account_keeper {
 public:
     using client_ptr = std::shared_ptr<acme::client>;
 
-    account_keeper(asio::any_io_executor, task_group&, const manager_options&, state&, vault&, std::shared_ptr<worker>,
-                   logger);
+    account_keeper(
+        asio::any_io_executor, task_group&, const manager_options&, state&, vault&, std::shared_ptr<worker>, logger);
 
     /// A client whose account the CA has. Registers if there is none yet; concurrent callers share that.
     asio::awaitable<client_ptr> client();

@@ -28,15 +28,24 @@ constexpr duration no_end = std::chrono::hours{24 * 365 * 100};
 certificate_keeper::certificate_keeper(
     asio::any_io_executor executor, task_group& tasks, const manager_options& options, state& all, vault& safe,
     certificate_index& index, account_keeper& accounts, issuer orders_by, logger log)
-    : options_{options}, state_{all}, vault_{safe}, index_{index}, accounts_{accounts}, issuer_{std::move(orders_by)},
-      log_{std::move(log)}, tasks_{tasks},
-      orders_{executor, options.clock, token_bucket{interval_of(options.orders), options.orders.burst}, "new orders",
+    : options_{options},
+      state_{all},
+      vault_{safe},
+      index_{index},
+      accounts_{accounts},
+      issuer_{std::move(orders_by)},
+      log_{std::move(log)},
+      tasks_{tasks},
+      orders_{
+          executor, options.clock, token_bucket{interval_of(options.orders), options.orders.burst}, "new orders",
           options.waiters_max},
-      new_hosts_{executor, options.clock, token_bucket{interval_of(options.new_hosts), options.new_hosts.burst},
+      new_hosts_{
+          executor, options.clock, token_bucket{interval_of(options.new_hosts), options.new_hosts.burst},
           "new host names", options.waiters_max},
       in_progress_{executor, options.orders_in_progress_max},
       flights_{executor, tasks, {options.waiters_per_name_max, options.waiters_max}},
-      failures_{options.failures_remembered_max}, replanned_{executor} {}
+      failures_{options.failures_remembered_max},
+      replanned_{executor} {}
 
 duration certificate_keeper::longest_wait(purpose why) const {
     return why == purpose::handshake ? duration{options_.handshake_wait} : no_end;
@@ -116,7 +125,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::load(std::vector<identifier
     co_return nullptr;
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(std::vector<identifier> names, purpose why, lease held) {
+asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
+    std::vector<identifier> names, purpose why, lease held) {
     // Another machine may have been faster.
     if (auto loaded = co_await load(names))
         co_return loaded;
@@ -151,7 +161,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::order(std::vector<identifie
     }
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::order_once(std::vector<identifier> names, issuer::lessons& learned) {
+asio::awaitable<certificate_ptr> certificate_keeper::order_once(
+    std::vector<identifier> names, issuer::lessons& learned) {
     const auto permit = co_await in_progress_.acquire();
     const auto client = co_await accounts_.client();
     co_return co_await issuer_.order(*client, std::move(names), learned);
@@ -170,7 +181,8 @@ void certificate_keeper::remember_failure(const std::string& key, std::exception
     const auto failed = describe(thrown);
     if (failed.is_cancellation())
         return;
-    const auto memory = std::max<duration>(options_.failure_memory, failed.retry_after.value_or(std::chrono::seconds{}));
+    const auto memory =
+        std::max<duration>(options_.failure_memory, failed.retry_after.value_or(std::chrono::seconds{}));
     failures_.remember(key, thrown, options_.clock->steady() + memory);
 }
 
@@ -244,7 +256,8 @@ asio::awaitable<void> certificate_keeper::renew_one(std::string key) {
         plan_retry(key, *record, result.thrown);
 }
 
-void certificate_keeper::plan_retry(const std::string& key, const certificate_record& record, std::exception_ptr thrown) {
+void certificate_keeper::plan_retry(
+    const std::string& key, const certificate_record& record, std::exception_ptr thrown) {
     const auto failed = describe(thrown);
     if (failed.is_cancellation())
         return;
@@ -252,7 +265,8 @@ void certificate_keeper::plan_retry(const std::string& key, const certificate_re
     const auto left = record.certificate->not_after() - now;
     auto delay = retry_delay(++renewal_failures_[key], options_.retry_first, options_.retry_max, left);
     delay = std::max<duration>(delay, failed.retry_after.value_or(std::chrono::seconds{}));
-    log_(left > duration{} ? log_level::warning : log_level::error,
+    log_(
+        left > duration{} ? log_level::warning : log_level::error,
         "renewing the certificate for {} failed; it has {} h left; trying again in {} s: {}", to_string(record.names),
         std::chrono::duration_cast<std::chrono::hours>(left).count(),
         std::chrono::duration_cast<std::chrono::seconds>(delay).count(), failed.text);

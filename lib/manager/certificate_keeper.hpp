@@ -30,8 +30,9 @@ namespace evercert {
 /// Gets certificates and keeps them fresh: steps 4 to 9 of the way of a handshake. Thread-bound to the manager's strand.
 class certificate_keeper {
 public:
-    certificate_keeper(asio::any_io_executor, task_group&, const manager_options&, state&, vault&, certificate_index&,
-                       account_keeper&, issuer, logger);
+    certificate_keeper(
+        asio::any_io_executor, task_group&, const manager_options&, state&, vault&, certificate_index&, account_keeper&,
+        issuer, logger);
 
     /// For the application: waits for the limiters as long as it takes, and asks the CA even if it failed a moment ago.
     asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names);

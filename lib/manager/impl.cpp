@@ -19,11 +19,19 @@ void check(const manager_options& options) {
     };
     require(!options.challenges.empty(), "manager_options::challenges is empty: name at least one");
     require(options.clock && options.network, "manager_options::clock and network must not be null");
-    require(options.certificate_key != key_type::ed25519, "manager_options::certificate_key: public CAs do not sign Ed25519 keys");
-    require(options.account_key != key_type::ed25519, "manager_options::account_key: most CAs do not take Ed25519 keys");
-    require(options.orders.interval.count() >= 0 && options.orders.burst > 0, "manager_options::orders needs a burst of 1 or more");
-    require(options.new_hosts.interval.count() >= 0 && options.new_hosts.burst > 0, "manager_options::new_hosts needs a burst of 1 or more");
-    require(options.waiters_max > 0 && options.waiters_per_name_max > 0, "manager_options::waiters_max must be 1 or more");
+    require(
+        options.certificate_key != key_type::ed25519,
+        "manager_options::certificate_key: public CAs do not sign Ed25519 keys");
+    require(
+        options.account_key != key_type::ed25519, "manager_options::account_key: most CAs do not take Ed25519 keys");
+    require(
+        options.orders.interval.count() >= 0 && options.orders.burst > 0,
+        "manager_options::orders needs a burst of 1 or more");
+    require(
+        options.new_hosts.interval.count() >= 0 && options.new_hosts.burst > 0,
+        "manager_options::new_hosts needs a burst of 1 or more");
+    require(
+        options.waiters_max > 0 && options.waiters_per_name_max > 0, "manager_options::waiters_max must be 1 or more");
     require(options.orders_in_progress_max > 0, "manager_options::orders_in_progress_max must be 1 or more");
     require(options.order_timeout.count() > 0, "manager_options::order_timeout must be longer than 0");
     account_key(options.directory_url);
@@ -36,29 +44,40 @@ manager_options checked(manager_options options) {
     return options;
 }
 
-issuer make_issuer(const manager_options& options, std::shared_ptr<tls_alpn_solver> tls_alpn_01,
-                   std::shared_ptr<http_solver> http_01, std::shared_ptr<worker> blocking, logger log) {
+issuer make_issuer(
+    const manager_options& options, std::shared_ptr<tls_alpn_solver> tls_alpn_01, std::shared_ptr<http_solver> http_01,
+    std::shared_ptr<worker> blocking, logger log) {
     std::vector<std::shared_ptr<solver>> solvers;
     solvers.push_back(std::move(tls_alpn_01));
     solvers.push_back(std::move(http_01));
-    return issuer{std::move(solvers), std::move(blocking), options.clock, std::move(log),
+    return issuer{
+        std::move(solvers), std::move(blocking), options.clock, std::move(log),
         issuer_options{options.challenges, options.certificate_key, options.order_timeout}};
 }
 
 }  // namespace
 
 manager::impl::impl(asio::any_io_executor given, manager_options chosen)
-    : options{checked(std::move(chosen))}, executor{given}, strand{asio::make_strand(given)}, log{options.log},
-      blocking{std::make_shared<worker>(options.blocking_executor)}, watch{given}, all{options.directory_url},
-      http_01{std::make_shared<http_solver>()}, tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
-      tasks{strand, [log = log](std::exception_ptr thrown) {
-          log(log_level::error, "work in the background failed: {}", describe(thrown).text);
-      }},
+    : options{checked(std::move(chosen))},
+      executor{given},
+      strand{asio::make_strand(given)},
+      log{options.log},
+      blocking{std::make_shared<worker>(options.blocking_executor)},
+      watch{given},
+      all{options.directory_url},
+      http_01{std::make_shared<http_solver>()},
+      tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
+      tasks{
+          strand,
+          [log = log](std::exception_ptr thrown) {
+              log(log_level::error, "work in the background failed: {}", describe(thrown).text);
+          }},
       background{strand},
       safe{strand, options.store, all, watch, options.clock, log},
       accounts{strand, tasks, options, all, safe, blocking, log},
-      certificates{strand, tasks, options, all, safe, index, accounts,
-          make_issuer(options, tls_alpn_01, http_01, blocking, log), log},
+      certificates{strand, tasks, options,  all,
+                   safe,   index, accounts, make_issuer(options, tls_alpn_01, http_01, blocking, log),
+                   log},
       changed{strand} {}
 
 void manager::impl::start() {
@@ -82,7 +101,8 @@ void manager::impl::rethrow(std::exception_ptr thrown) const {
 
 asio::awaitable<certificate_ptr> manager::impl::obtain(std::vector<identifier> names) {
     if (names.empty() || names.size() > names_max)
-        throw error{errc::invalid_options, fmt::format("a certificate has 1 to {} names, not {}", names_max, names.size())};
+        throw error{
+            errc::invalid_options, fmt::format("a certificate has 1 to {} names, not {}", names_max, names.size())};
     const auto record = all.certificate(certificate_key(names));
     certificate_ptr known = record ? record->certificate : nullptr;
     if (names.size() == 1 && !known)
@@ -113,7 +133,8 @@ manager::impl::looked_up manager::impl::look_up(const client_hello& hello) const
     auto name = identifier::parse(hello.server_name);
     // Names of the reverse tree are for validations of addresses alone (RFC 8738, section 6).
     if (!name || name->type() == identifier::kind::ip || name->is_wildcard() || from_reverse_arpa(name->value()))
-        throw error{errc::invalid_identifier, quoted(hello.server_name) + " is not a name that a certificate can be for"};
+        throw error{
+            errc::invalid_identifier, quoted(hello.server_name) + " is not a name that a certificate can be for"};
     auto found = index.find(*name);
     return {std::move(found), std::move(name)};
 }
@@ -218,7 +239,8 @@ asio::awaitable<void> manager::impl::wind_down() {
         co_return;
     co_await tasks.join();
     // By value: what a store of the application's throws at the end must not hide why we end.
-    auto saved = co_await as_outcome(within(*options.clock, options.last_save_timeout, "saving the state", safe.save_rest()));
+    auto saved =
+        co_await as_outcome(within(*options.clock, options.last_save_timeout, "saving the state", safe.save_rest()));
     if (saved.thrown)
         log(log_level::error, "the state could not be saved at the end: {}", describe(saved.thrown).text);
 }

@@ -1,9 +1,8 @@
-#include <evercert/manager.hpp>
-
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 
 #include <evercert/error.hpp>
+#include <evercert/manager.hpp>
 
 #include "manager/impl.hpp"
 #include "store/one_file_store.hpp"
@@ -92,7 +91,9 @@ void manager::cache_file(std::string path) {
         try {
             self->all.replace(items);
         } catch (const error& e) {
-            throw error{e.code(), path + ": " + e.what() + ". It is left as it is; " + path + ".previous may hold the generation before"};
+            throw error{
+                e.code(),
+                path + ": " + e.what() + ". It is left as it is; " + path + ".previous may hold the generation before"};
         }
         if (chosen.chosen)
             self->all.set_hosts(chosen);

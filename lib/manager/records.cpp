@@ -88,12 +88,18 @@ std::string certificate_key(const std::vector<identifier>& names) {
 }
 
 json::object to_json(const account_record& account) {
-    return {{"directory", account.directory_url}, {"email", account.email}, {"url", account.url},
+    return {
+        {"directory", account.directory_url},
+        {"email", account.email},
+        {"url", account.url},
         {"key", account.key.to_pem()}};
 }
 
 json::object to_json(const certificate_record& record) {
-    return {{"names", names_to_json(record.names)}, {"draw", record.draw}, {"chain", record.certificate->chain_pem()},
+    return {
+        {"names", names_to_json(record.names)},
+        {"draw", record.draw},
+        {"chain", record.certificate->chain_pem()},
         {"key", record.certificate->key().to_pem()}};
 }
 
@@ -128,6 +134,8 @@ host_policy read_hosts(const json::object& in) {
     return {any.get_bool(), read_names(in), false};
 }
 
-limits_record read_limits(const json::object& in) { return {time(in, "orders_full_ms"), time(in, "new_hosts_full_ms")}; }
+limits_record read_limits(const json::object& in) {
+    return {time(in, "orders_full_ms"), time(in, "new_hosts_full_ms")};
+}
 
 }  // namespace evercert

@@ -35,7 +35,8 @@ void manager::impl::listen(http_server& server, bool with_http) {
     for (const auto& address : options.server.addresses) {
         auto secure = options.network->listen(strand, {address, options.server.https_port});
         https_at.push_back(secure->local_endpoint());
-        server.add(std::move(secure), [handlers](request asked) { return dispatch(handlers, std::move(asked)); }, *this);
+        server.add(
+            std::move(secure), [handlers](request asked) { return dispatch(handlers, std::move(asked)); }, *this);
         if (!with_http)
             continue;
         auto plain = options.network->listen(strand, {address, options.server.http_port});

@@ -10,9 +10,14 @@
 
 namespace evercert {
 
-vault::vault(asio::any_io_executor executor, std::shared_ptr<store> first, const state& all, watch_channel& watch,
-             std::shared_ptr<clock> time, logger log)
-    : store_{std::move(first)}, state_{all}, watch_{watch}, clock_{std::move(time)}, log_{std::move(log)},
+vault::vault(
+    asio::any_io_executor executor, std::shared_ptr<store> first, const state& all, watch_channel& watch,
+    std::shared_ptr<clock> time, logger log)
+    : store_{std::move(first)},
+      state_{all},
+      watch_{watch},
+      clock_{std::move(time)},
+      log_{std::move(log)},
       more_{std::move(executor)} {}
 
 asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key) {

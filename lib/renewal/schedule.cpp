@@ -9,7 +9,8 @@ wall_time renewal_time(wall_time not_before, wall_time not_after, double draw) {
     constexpr int spread_percent = 2;
     const duration lifetime = std::max<duration>(not_after - not_before, {});
     const duration left = lifetime <= short_lived ? lifetime / 2 : lifetime / 3;
-    const auto spread = std::chrono::duration_cast<duration>(lifetime / 100 * spread_percent * std::clamp(draw, 0.0, 1.0));
+    const auto spread =
+        std::chrono::duration_cast<duration>(lifetime / 100 * spread_percent * std::clamp(draw, 0.0, 1.0));
     return not_after - left - spread;
 }
 

@@ -14,7 +14,9 @@ namespace {
 
 namespace json = boost::json;
 
-[[noreturn]] void damaged(const std::string& reason) { throw error{errc::state_damaged, "the state is damaged: " + reason}; }
+[[noreturn]] void damaged(const std::string& reason) {
+    throw error{errc::state_damaged, "the state is damaged: " + reason};
+}
 
 std::size_t line_of(std::string_view text, std::size_t offset) {
     return 1 + static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<long>(offset), '\n'));
@@ -60,8 +62,10 @@ state_items read_document(std::string_view text) {
     if (!version || !version->is_int64())
         damaged("it has no \"evercert\" version, so it was not written by evercert");
     if (version->get_int64() > document_version)
-        throw error{errc::state_version,
-            fmt::format("the state has version {}, and this evercert reads up to {}: use a later evercert",
+        throw error{
+            errc::state_version,
+            fmt::format(
+                "the state has version {}, and this evercert reads up to {}: use a later evercert",
                 version->get_int64(), document_version)};
     if (version->get_int64() < 1)
         damaged(fmt::format("there is no version {}", version->get_int64()));

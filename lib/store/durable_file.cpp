@@ -2,12 +2,12 @@
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
-
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 #include <evercert/error.hpp>
 

@@ -1,11 +1,11 @@
 #include "store/one_file_store.hpp"
 
 #include <mutex>
+#include <unistd.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <evercert/error.hpp>
 
@@ -17,13 +17,16 @@
 namespace evercert {
 namespace {
 
-class one_file_store_type final : public one_file_store,
-                                  public std::enable_shared_from_this<one_file_store_type> {
+class one_file_store_type final : public one_file_store, public std::enable_shared_from_this<one_file_store_type> {
 public:
-    one_file_store_type(asio::any_io_executor executor, std::shared_ptr<worker> blocking,
-                        std::shared_ptr<clock> time, std::string path, state_items items)
-        : worker_{std::move(blocking)}, clock_{std::move(time)}, path_{std::move(path)},
-          items_{std::move(items)}, written_{std::move(executor)} {}
+    one_file_store_type(
+        asio::any_io_executor executor, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time, std::string path,
+        state_items items)
+        : worker_{std::move(blocking)},
+          clock_{std::move(time)},
+          path_{std::move(path)},
+          items_{std::move(items)},
+          written_{std::move(executor)} {}
 
     state_items items() const override {
         const std::lock_guard lock{mutex_};
@@ -132,14 +135,17 @@ std::shared_ptr<one_file_store> one_file_store::open(
     asio::any_io_executor executor, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time, std::string path) {
     const auto content = read_file(path, document_size_max);
     if (::access(folder_of(path).c_str(), W_OK | X_OK) != 0)
-        throw error{errc::store_failed,
+        throw error{
+            errc::store_failed,
             fmt::format("cannot write to the folder of {}: {}", path, std::generic_category().message(errno))};
     state_items items;
     try {
         items = read_document(content.value_or(""));
     } catch (const error& e) {
-        throw error{e.code(),
-            fmt::format("{}: {}. It is left as it is; {}.previous may hold the generation before", path, e.what(), path)};
+        throw error{
+            e.code(),
+            fmt::format(
+                "{}: {}. It is left as it is; {}.previous may hold the generation before", path, e.what(), path)};
     }
     return std::make_shared<one_file_store_type>(
         std::move(executor), std::move(blocking), std::move(time), std::move(path), std::move(items));

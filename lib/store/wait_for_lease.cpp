@@ -22,8 +22,10 @@ asio::awaitable<lease> wait_for_lease(
 
 void check_fence(const lease_table& table, const lease& under) {
     if (under.token != 0 && !table.is_newest(under))
-        throw error{errc::lock_lost,
-            fmt::format("the lease of {} ended and somebody else has it: what was obtained under it is not saved",
+        throw error{
+            errc::lock_lost,
+            fmt::format(
+                "the lease of {} ended and somebody else has it: what was obtained under it is not saved",
                 quoted(under.key))};
 }
 

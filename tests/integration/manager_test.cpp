@@ -1,9 +1,9 @@
-#include <evercert/evercert.hpp>
-
 #include <cstdlib>
 #include <iostream>
 #include <string>
 #include <vector>
+
+#include <evercert/evercert.hpp>
 
 #include "base/worker.hpp"
 #include "catch.hpp"
@@ -71,7 +71,8 @@ struct server {
         http_client_options options;
         options.ca_file = folder / "root.pem";
         http_client client{options, system_clock(), std::make_shared<test::loopback_network>(), logger{}};
-        const auto answer = co_await client.send({"GET", "https://" + host + ":" + std::to_string(ca.tls_port()) + "/"});
+        const auto answer =
+            co_await client.send({"GET", "https://" + host + ":" + std::to_string(ca.tls_port()) + "/"});
         co_return answer.body;
     }
     template <typename T>
@@ -201,9 +202,15 @@ TEST_CASE("curl trusts the server by Pebble's root, with TLS 1.2 and 1.3, and is
     server s{ca};
     s.trust(ca.issuing_root_pem());
     worker outside;
-    auto curl = [&](std::vector<std::string> extra, std::string url, std::uint16_t port) -> asio::awaitable<std::string> {
-        std::vector<std::string> command{"curl", "-sS", "-i", "--cacert", s.folder / "root.pem", "--connect-to",
-            "::127.0.0.1:" + std::to_string(port)};
+    auto curl = [&](std::vector<std::string> extra, std::string url,
+                    std::uint16_t port) -> asio::awaitable<std::string> {
+        std::vector<std::string> command{"curl",
+                                         "-sS",
+                                         "-i",
+                                         "--cacert",
+                                         s.folder / "root.pem",
+                                         "--connect-to",
+                                         "::127.0.0.1:" + std::to_string(port)};
         command.insert(command.end(), extra.begin(), extra.end());
         command.push_back(url);
         auto call = [command] { return test::run_program(command); };

@@ -15,11 +15,13 @@ namespace test {
 class authority {
 public:
     explicit authority(evercert::wall_time from = std::chrono::sys_days{std::chrono::year{2026} / 1 / 1})
-        : from_{from}, root_{evercert::make_root(
-                           "Test Root", evercert::private_key::generate(),
-                           {from - std::chrono::days{1}, from + std::chrono::days{3650}})} {}
+        : from_{from},
+          root_{evercert::make_root(
+              "Test Root", evercert::private_key::generate(),
+              {from - std::chrono::days{1}, from + std::chrono::days{3650}})} {}
 
-    evercert::certificate_ptr issue(std::vector<evercert::identifier> names, evercert::duration lifetime = std::chrono::days{90}) {
+    evercert::certificate_ptr issue(
+        std::vector<evercert::identifier> names, evercert::duration lifetime = std::chrono::days{90}) {
         return issue(std::move(names), {from_, from_ + lifetime});
     }
     evercert::certificate_ptr issue(std::vector<evercert::identifier> names, evercert::validity valid) {

@@ -1,6 +1,5 @@
-#include "issuance/choose_challenge.hpp"
-
 #include "catch.hpp"
+#include "issuance/choose_challenge.hpp"
 
 using namespace evercert;
 
@@ -19,7 +18,8 @@ acme::authorization offer(std::vector<std::string> types) {
 constexpr auto tls = challenge_type::tls_alpn_01;
 constexpr auto http = challenge_type::http_01;
 
-std::string chosen(const acme::authorization& from, std::vector<challenge_type> preference, std::set<challenge_type> failed = {}) {
+std::string chosen(
+    const acme::authorization& from, std::vector<challenge_type> preference, std::set<challenge_type> failed = {}) {
     const auto* found = choose_challenge(from, preference, failed);
     return found ? found->type : "none";
 }

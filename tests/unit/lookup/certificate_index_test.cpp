@@ -1,7 +1,6 @@
-#include "lookup/certificate_index.hpp"
-
 #include "catch.hpp"
 #include "certificates.hpp"
+#include "lookup/certificate_index.hpp"
 
 using namespace evercert;
 using std::chrono::days;

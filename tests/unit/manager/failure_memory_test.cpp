@@ -1,8 +1,7 @@
-#include "manager/failure_memory.hpp"
-
 #include <stdexcept>
 
 #include "catch.hpp"
+#include "manager/failure_memory.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;

@@ -9,8 +9,8 @@
 
 using namespace evercert;
 using fixture = test::closed_manager;
-using test::state_with;
 using asio::ip::tcp;
+using test::state_with;
 using tls_socket = asio::ssl::stream<tcp::socket>;
 
 namespace {
@@ -23,7 +23,9 @@ asio::awaitable<std::error_code> connect(tcp::endpoint to, std::string name, std
     SSL_set_tlsext_host_name(client.native_handle(), name.c_str());
     if (!alpn.empty()) {
         alpn.insert(alpn.begin(), static_cast<char>(alpn.size()));
-        SSL_set_alpn_protos(client.native_handle(), reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
+        SSL_set_alpn_protos(
+            client.native_handle(), reinterpret_cast<const unsigned char*>(alpn.data()),
+            static_cast<unsigned>(alpn.size()));
     }
     co_await client.lowest_layer().async_connect(to, asio::use_awaitable);
     std::error_code failed;
@@ -41,7 +43,8 @@ struct outcome {
 asio::awaitable<outcome> meet(manager& of, asio::ssl::context& context, std::string name, std::string alpn = {}) {
     const auto executor = co_await asio::this_coro::executor;
     tcp::acceptor acceptor{executor, {asio::ip::address_v4::loopback(), 0}};
-    test::started<std::error_code> client{executor, connect(acceptor.local_endpoint(), std::move(name), std::move(alpn))};
+    test::started<std::error_code> client{
+        executor, connect(acceptor.local_endpoint(), std::move(name), std::move(alpn))};
     outcome result;
     {
         tls_socket accepted{co_await acceptor.async_accept(asio::use_awaitable), context};
@@ -96,7 +99,8 @@ TEST_CASE("another OpenSSL server serves what memory has, and a miss is obtained
         {
             tls_socket accepted{co_await acceptor.async_accept(asio::use_awaitable), context};
             std::error_code ignored;
-            co_await accepted.async_handshake(asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, ignored));
+            co_await accepted.async_handshake(
+                asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, ignored));
         }
         co_return co_await client.join();
     };
@@ -126,7 +130,8 @@ TEST_CASE("a context may outlive its manager: its handshakes are refused") {
         {
             tls_socket accepted{co_await acceptor.async_accept(asio::use_awaitable), context};
             std::error_code ignored;
-            co_await accepted.async_handshake(asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, ignored));
+            co_await accepted.async_handshake(
+                asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, ignored));
         }
         co_return co_await client.join();
     };

@@ -10,8 +10,8 @@ using test::state_with;
 TEST_CASE("a server name that no certificate can be for is refused and never ordered") {
     fixture f;
     for (const std::string name :
-        {"192.0.2.1", "2001:db8::1", "localhost", "a", "a..test", "-a.test", "*.a.test", "a.test/../b.test", "a b.test",
-            "\x01.test", "1.2.0.192.in-addr.arpa.", "a.123"}) {
+         {"192.0.2.1", "2001:db8::1", "localhost", "a", "a..test", "-a.test", "*.a.test", "a.test/../b.test",
+          "a b.test", "\x01.test", "1.2.0.192.in-addr.arpa.", "a.123"}) {
         CAPTURE(name);
         CHECK(f.ask(name) == errc::invalid_identifier);
     }

@@ -1,9 +1,8 @@
-#include "manager/state.hpp"
-
 #include <evercert/error.hpp>
 
 #include "catch.hpp"
 #include "certificates.hpp"
+#include "manager/state.hpp"
 
 using namespace evercert;
 

@@ -1,7 +1,6 @@
-#include "renewal/schedule.hpp"
-
 #include "catch.hpp"
 #include "renewal/renewal_queue.hpp"
+#include "renewal/schedule.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;

@@ -1,10 +1,9 @@
-#include "store/document.hpp"
-
 #include <algorithm>
 
 #include <evercert/error.hpp>
 
 #include "catch.hpp"
+#include "store/document.hpp"
 
 using namespace evercert;
 

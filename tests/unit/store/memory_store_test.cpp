@@ -1,6 +1,5 @@
-#include <evercert/store.hpp>
-
 #include <evercert/error.hpp>
+#include <evercert/store.hpp>
 
 #include "catch.hpp"
 #include "fake_clock.hpp"
@@ -39,7 +38,8 @@ TEST_CASE("a memory store keeps, lists and forgets values") {
     f.run(f.kept->save("hosts", "{}"));
     CHECK(f.run(f.kept->load("certificates/a.test")) == "{\"a\":1}");
     CHECK_FALSE(f.run(f.kept->load("certificates/c.test")));
-    CHECK(f.run(f.kept->list("certificates/")) == std::vector<std::string>{"certificates/a.test", "certificates/b.test"});
+    CHECK(
+        f.run(f.kept->list("certificates/")) == std::vector<std::string>{"certificates/a.test", "certificates/b.test"});
     f.run(f.kept->remove("certificates/a.test"));
     f.run(f.kept->remove("certificates/a.test"));
     CHECK(f.run(f.kept->list("")).size() == 2);

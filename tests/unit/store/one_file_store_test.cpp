@@ -1,14 +1,13 @@
-#include "store/one_file_store.hpp"
-
+#include <csignal>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <csignal>
 
 #include <evercert/error.hpp>
 
 #include "catch.hpp"
 #include "run.hpp"
 #include "store/durable_file.hpp"
+#include "store/one_file_store.hpp"
 #include "temp_folder.hpp"
 
 using namespace evercert;
@@ -21,8 +20,12 @@ struct fixture {
     std::shared_ptr<worker> blocking = std::make_shared<worker>();
     std::string path = folder.file("cache");
 
-    std::shared_ptr<one_file_store> open() { return one_file_store::open(io.get_executor(), blocking, system_clock(), path); }
-    void save(store& to, std::string key, std::string value) { test::run_io(io, to.save(std::move(key), std::move(value))); }
+    std::shared_ptr<one_file_store> open() {
+        return one_file_store::open(io.get_executor(), blocking, system_clock(), path);
+    }
+    void save(store& to, std::string key, std::string value) {
+        test::run_io(io, to.save(std::move(key), std::move(value)));
+    }
     std::size_t files() const {
         return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator{folder.path()}, {}));
     }
@@ -71,7 +74,8 @@ TEST_CASE("the file is for its owner alone, and the generation before is kept") 
 
 TEST_CASE("a damaged file is an error that names it, and is not touched") {
     fixture f;
-    for (const std::string content : {"{\"evercert\": 1, \"items\": {", "garbage", "{\"evercert\": 99, \"items\": {}}"}) {
+    for (const std::string content :
+         {"{\"evercert\": 1, \"items\": {", "garbage", "{\"evercert\": 99, \"items\": {}}"}) {
         test::write_all_to(f.path, content);
         try {
             f.open();
