@@ -61,8 +61,9 @@ public:
     virtual ~listener() = default;
 
     /// The next connection, bound to `executor`. Throws `std::system_error`: `operation_aborted` when
-    /// cancelled or closed; what the system says otherwise (out of descriptors, …), and the listener
-    /// goes on listening.
+    /// cancelled or closed; what the system says otherwise, and the listener goes on listening: after
+    /// `no_descriptors` (EMFILE, ENFILE), `no_buffer_space` or `no_memory` the connection is still there, so pause before
+    /// the next try or the loop spins.
     virtual asio::awaitable<std::unique_ptr<stream>> accept(asio::any_io_executor executor) = 0;
     virtual void close() noexcept = 0;
     /// The address bound, with the port that the system chose where 0 was asked for.
@@ -92,8 +93,18 @@ public:
     static constexpr std::size_t addresses_max = 16;
 };
 
-/// Real sockets; names are resolved by c-ares on sockets of ours, which reads resolv.conf and hosts
-/// and can be cancelled at any moment.
+struct network_options {
+    /// Ask these name servers in place of those in resolv.conf, for a CA in a test set-up or a resolver of one's own.
+    /// Port 0 means 53.
+    std::vector<endpoint> name_servers = {};
+};
+
+/// Real sockets. Names are resolved by c-ares, which reads /etc/hosts and resolv.conf each time, tries as often as that says,
+/// and can be cancelled at any moment; other sources of nsswitch.conf (mDNS, LDAP) are not asked. localhost is the loopback
+/// (RFC 6761). Sockets are closed by exec, and a peer that is gone is an error, never SIGPIPE.
+///
+/// Listening on `[::]` takes IPv4 connections too, and on a machine without IPv6 those alone.
 std::shared_ptr<network> system_network();
+std::shared_ptr<network> system_network(network_options options);
 
 }  // namespace evercert

@@ -99,11 +99,9 @@ std::size_t fill(stream& to) {
     }
 }
 
-asio::awaitable<void> hold(connection made, std::shared_ptr<int>) { co_await made.client->wait_readable(); }
-
-asio::awaitable<void> hold_pair(std::shared_ptr<int> alive) {
+asio::awaitable<void> hold_pair(std::shared_ptr<int>) {
     auto made = co_await connect_pair();
-    co_await hold(std::move(made), alive);
+    co_await made.client->wait_readable();
 }
 
 asio::awaitable<void> hold_accept(std::unique_ptr<listener> on, std::shared_ptr<int>) {
