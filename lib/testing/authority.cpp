@@ -22,10 +22,17 @@ bytes make_serial() {
 
 }  // namespace
 
-authority::authority(std::string_view name, wall_time now)
-    : root_{make_root(std::string{name} + " root", private_key::generate(), of_issuers(now))},
-      intermediate_{
-          make_intermediate(std::string{name} + " intermediate", private_key::generate(), of_issuers(now), root_)} {}
+authority::authority(const std::string& name, wall_time now, bool has_alternate)
+    : name_{name}, intermediate_{add_issuer(name + " root", private_key::generate(), now)} {
+    if (has_alternate)
+        alternate_ = add_issuer(name + " alternate root", intermediate_.key(), now);
+}
+
+certificate authority::add_issuer(const std::string& root_name, const private_key& signing_key, wall_time now) {
+    const auto root = make_root(root_name, private_key::generate(), of_issuers(now));
+    roots_pem_ += root.chain_pem();
+    return make_intermediate(name_ + " intermediate", signing_key, of_issuers(now), root);
+}
 
 authority::issued authority::issue(
     const std::vector<identifier>& names, const public_key& key, const validity& valid) const {
@@ -34,6 +41,8 @@ authority::issued authority::issue(
     result.serial = fmt::format("{:02x}", fmt::join(serial, ""));
     result.chain_pem = evercert::issue({names, key, valid, std::move(serial)}, intermediate_);
     result.der = read_pem(result.chain_pem, errc::invalid_certificate).front().der;
+    if (alternate_)
+        result.alternate_pem = write_pem("CERTIFICATE", result.der) + alternate_->chain_pem();
     return result;
 }
 

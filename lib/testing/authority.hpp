@@ -1,7 +1,7 @@
 #pragma once
 
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <evercert/certificate.hpp>
@@ -13,27 +13,34 @@
 
 namespace evercert::testing {
 
-/// A root and an intermediate under it that signs, as public CAs have them. Both keys live in memory alone.
+/// A root and an intermediate under it that signs, as public CAs have them; the intermediate's key may be certified by
+/// another root too. All keys live in memory alone.
 class authority {
 public:
     /// Longer than any simulation goes on.
     static constexpr auto lifetime = std::chrono::years{50};
 
     /// `name` distinguishes its roots from another's. Valid from a day before `now`.
-    authority(std::string_view name, wall_time now);
+    authority(const std::string& name, wall_time now, bool has_alternate);
 
     struct issued {
         std::string serial;  ///< as `certificate::serial()` has it
         bytes der;
         std::string chain_pem;
+        std::string alternate_pem;  ///< empty if there is no second root
     };
     issued issue(const std::vector<identifier>& names, const public_key&, const validity&) const;
 
-    std::string root_pem() const { return root_.chain_pem(); }
+    /// The root, and the alternate one if there is one.
+    std::string roots_pem() const { return roots_pem_; }
 
 private:
-    certificate root_;
+    certificate add_issuer(const std::string& name, const private_key& signing_key, wall_time now);
+
+    std::string name_;
+    std::string roots_pem_;
     certificate intermediate_;
+    std::optional<certificate> alternate_;
 };
 
 }  // namespace evercert::testing

@@ -30,14 +30,18 @@ bool is_key_of(const public_key& key, const std::vector<unsigned char>& certific
 
 response ca_core::certificate(route where, const signed_request& in) {
     const auto* found = book_.find_certificate(where.id);
-    if (!found)
+    const bool is_alternate = where.what == resource::alternate;
+    if (!found || (is_alternate && found->alternate_pem.empty()))
         throw refusal{404, "malformed", "there is no such certificate"};
     if (found->account != in.account->id)
         throw refusal{403, "unauthorized", "the certificate is another account's"};
     require_post_as_get(in.jws);
     auto answer = empty_response(200);
     answer.fields.set("Content-Type", "application/pem-certificate-chain");
-    answer.body = found->chain_pem;
+    answer.body = is_alternate ? found->alternate_pem : found->chain_pem;
+    const auto other = is_alternate ? resource::certificate : resource::alternate;
+    if (!found->alternate_pem.empty())
+        answer.fields.add("Link", link(view_.url(other, found->id), "alternate"));
     return answer;
 }
 

@@ -86,7 +86,8 @@ response ca_core::dispatch_signed(route where, const signed_request& in, moment 
     case resource::finalize: return finalize(where, in, now);
     case resource::authorization: return authorization(where, in, now);
     case resource::challenge: return challenge(where, in, now);
-    case resource::certificate: return certificate(where, in);
+    case resource::certificate:
+    case resource::alternate: return certificate(where, in);
     }
     throw refusal{500, "serverInternal", "a resource without a handler"};
 }

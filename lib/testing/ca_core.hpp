@@ -94,7 +94,7 @@ private:
     nonce_book nonces_;
     std::vector<validation> validations_;
     std::map<resource, std::deque<fault>> faults_;
-    std::array<int, 13> counts_ = {};
+    std::array<int, resource_count> counts_ = {};
     int posts_ = 0;
 };
 

@@ -140,7 +140,8 @@ response ca_core::finalize(route where, const signed_request& in, moment now) {
          .names = order.names,
          .serial = std::move(made.serial),
          .der = std::move(made.der),
-         .chain_pem = std::move(made.chain_pem)},
+         .chain_pem = std::move(made.chain_pem),
+         .alternate_pem = std::move(made.alternate_pem)},
         now);
     return order_response(200, order);
 }

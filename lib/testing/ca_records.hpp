@@ -75,6 +75,7 @@ struct certificate_record {
     std::string serial;
     std::vector<unsigned char> der;
     std::string chain_pem;
+    std::string alternate_pem;
     bool revoked = false;
 };
 

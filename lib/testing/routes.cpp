@@ -31,7 +31,10 @@ constexpr std::array entries{
     entry{resource::authorization, "authorization", "/authorization/", "", true},
     entry{resource::challenge, "challenge", "/challenge/", "", true},
     entry{resource::certificate, "certificate", "/certificate/", "", true},
+    entry{resource::alternate, "alternate", "/certificate/", "/alternate", true},
 };
+
+static_assert(entries.size() == resource_count);
 
 const entry& entry_of(resource what) { return entries[static_cast<std::size_t>(what)]; }
 

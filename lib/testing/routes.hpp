@@ -21,9 +21,12 @@ enum class resource {
     authorization,
     challenge,
     certificate,
+    alternate,
 };
 
-/// As RFC 8555 writes them, "newOrder".
+inline constexpr std::size_t resource_count = static_cast<std::size_t>(resource::alternate) + 1;
+
+/// As RFC 8555 writes them, "newOrder"; "alternate" is another chain of a certificate (section 7.4.2).
 std::string_view to_string(resource) noexcept;
 /// Throws `error` with `errc::invalid_options`: a test that counts what does not exist is wrong.
 resource parse_resource(std::string_view name);

@@ -86,7 +86,7 @@ asio::awaitable<std::optional<problem>> validator::validate(
 }
 
 asio::awaitable<std::optional<problem>> validator::http_01(validation what, std::uint16_t port) {
-    http_client client{one_request(timeout_), clock_, network_, log_};
+    http_client client{one_request(timeout_), clock_, network_, log_, url_schemes::http_and_https};
     request ask{"GET", http_01_url(what, port)};
     auto answer = co_await client.send(std::move(ask));
     co_return check_http_01(answer, what.key_authorization);

@@ -2,14 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
-#include <asio/awaitable.hpp>
+#include <asio/ip/address.hpp>
 
 #include <evercert/clock.hpp>
 #include <evercert/identifier.hpp>
@@ -18,31 +17,35 @@
 
 namespace evercert::testing {
 
-/// What the CA does, and what it does wrong on demand.
+/// What the CA does, and what it does wrong on demand. The constructor of `acme_server` checks the ranges.
 struct acme_server_options {
-    /// Where its API listens; port 0 = the system chooses.
+    /// Where its API listens; port 0 = the system chooses. Its URLs have this address, or loopback if it is unspecified.
     endpoint api = {asio::ip::address_v4::loopback(), 0};
-    /// Where validations connect to: every name resolves to this address.
+    /// Where validations connect to: every name resolves to this address, and IP identifiers lead here too.
     asio::ip::address validation_address = asio::ip::address_v4::loopback();
     std::uint16_t http_port = 80;    ///< http-01
     std::uint16_t https_port = 443;  ///< tls-alpn-01
     std::chrono::milliseconds validation_timeout = std::chrono::seconds{5};
 
-    /// Of the certificates it issues.
+    /// Of the certificates it issues, from the moment of issuance on.
     std::chrono::seconds lifetime = std::chrono::days{90};
-    /// The challenges it offers, in this order.
+    /// The challenges it offers, in this order. It validates these two and lets any other fail; wildcards are offered
+    /// "dns-…" alone, IP addresses all but those.
     std::vector<std::string> challenges = {"http-01", "tls-alpn-01"};
     /// Names it refuses with rejectedIdentifier.
     std::vector<identifier> refused = {};
-    /// Every nth POST is answered badNonce; 0 = none.
+    /// Every nth POST that is a JWS is answered badNonce; 0 = none.
     int bad_nonce_every = 0;
-    /// How long authorizations stay pending after the challenge was answered, and orders `processing` after finalize.
+    /// How long authorizations stay pending after the challenge was answered, and orders `processing` after finalize;
+    /// without `issuance_delay` finalize answers with a valid order.
     std::chrono::milliseconds validation_delay = {};
     std::chrono::milliseconds issuance_delay = {};
     /// Sent as Retry-After with pending authorizations and processing orders; empty = none.
     std::string retry_after = {};
-    /// A valid authorization is used again for later orders of the account.
+    /// A valid authorization is used again for later orders of the account, for 30 days.
     bool reuse_authorizations = false;
+    /// Certificates have a second chain, to another root (section 7.4.2: Link rel="alternate").
+    bool alternate_chain = false;
     bool terms_required = true;
     std::string terms_url = "https://ca.test/terms";
 
@@ -51,47 +54,60 @@ struct acme_server_options {
     std::shared_ptr<evercert::network> network = system_network();
 };
 
-/// An ACME CA (RFC 8555) inside the process: real HTTPS on loopback, real validation connections, real certificates from
-/// a root that exists as long as the object. For tests of servers that use evercert, and of any other ACME client. It keeps everything in memory and is not
-/// made to be reachable by anybody else.
+/// An ACME CA (RFC 8555) inside the process: real HTTPS, real validation connections, real certificates from a root
+/// that exists as long as the object. For tests of servers that use evercert, and of any other ACME client: it is strict, so
+/// that what passes here passes elsewhere. It keeps everything in memory and is not made to be reachable by
+/// anybody else.
 ///
-///     evercert::testing::acme_server ca{io, {.http_port = 5002, .https_port = 5001}};
+///     evercert::testing::acme_server ca{io.get_executor(), {.http_port = 5002, .https_port = 5001}};
 ///     evercert::manager manager{io, {.directory_url = ca.directory_url(), .http = {.ca_file = ca.api_root_file()}}};
 ///
-/// Threads: members may be called from any thread. It works on a strand of its own from its construction to its destruction.
+/// It asks nothing of the io_context but to be run, and may share its only thread with the servers under test. All its time and
+/// network are the options' `clock` and `network`; delays and expiry are computed when they are asked for, not waited for.
+///
+/// Threads: members may be called from any thread. It works on a strand of its own from its construction on, and
+/// keeps `run()` from returning until it is stopped.
+/// Lifetime: it may be destroyed before, while and after the io_context runs, but not after the io_context is destroyed.
 class acme_server {
 public:
-    /// Listens at once; throws `error` with `errc::listen_failed`.
+    /// Listens at once. Throws `error`: `errc::listen_failed`, `invalid_options` for an option out of its range,
+    /// `store_failed` if the temporary file cannot be written.
     explicit acme_server(asio::any_io_executor, acme_server_options = {});
+    /// As `stop()`, and removes `api_root_file()`.
     ~acme_server();
     acme_server(const acme_server&) = delete;
     acme_server& operator=(const acme_server&) = delete;
 
     std::string directory_url() const;
-    /// The root of the API's own certificate, in PEM; and a file with it that lives as long as the object, for `http_client_options::ca_file`.
+    /// The root of the API's own certificate, in PEM; and a file with it, readable by nobody else, for
+    /// `http_client_options::ca_file`.
     std::string api_root_pem() const;
     std::string api_root_file() const;
-    /// The root of the certificates it issues.
+    /// The root of the certificates it issues, and the alternate one if there is one.
     std::string issuing_root_pem() const;
 
     /// The ports of the validations, for servers that were bound after the CA was made.
     void validation_ports(std::uint16_t http_port, std::uint16_t https_port);
 
-    /// The next request to the resource ("newOrder", "finalize", "authorization", … as in `count`) is answered with this problem.
-    /// `type` is an ACME error's name such as "rateLimited". Several queue up.
+    /// The next request to the resource whose signature and nonce are good is answered with this problem; further calls
+    /// queue up. `resource`: as in `count`. `status`: 400 to 599. `type`: an ACME error's name such as "rateLimited"; empty =
+    /// no problem document but `detail` as plain text, as from a proxy in front of a CA. Throws `error` with
+    /// `errc::invalid_options`.
     void fail_next(
         std::string resource, int status, std::string type, std::string detail = {}, std::string retry_after = {});
-    /// Change the options that may change while it runs.
+    /// As the option of that name, from now on.
     void bad_nonce_every(int n);
 
-    /// How many requests each resource had: "directory", "newNonce", "newAccount", "newOrder", "order", "authorization", "challenge",
-    /// "finalize", "certificate", "revokeCert".
+    /// How many requests each resource had, refused ones too: "directory", "newNonce", "newAccount", "newOrder",
+    /// "revokeCert", "keyChange", "account", "orders", "order", "finalize", "authorization", "challenge", "certificate",
+    /// "alternate" (a certificate's other chain). Throws `error` with `errc::invalid_options` for any other name.
     int count(std::string_view resource) const;
     int certificates_issued() const;
-    /// Serial numbers (hexadecimal) that were revoked.
+    /// Serial numbers of what was revoked, as `certificate::serial()` has them.
     std::vector<std::string> revoked() const;
 
-    /// Stop listening and close every connection; the destructor does it too.
+    /// Stop listening, and close every connection and validation. Takes effect when the io_context runs next, at once if
+    /// it is called from there. The second call does nothing.
     void stop();
 
 private:

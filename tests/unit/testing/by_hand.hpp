@@ -24,7 +24,7 @@ inline const std::string base_url = "https://127.0.0.1:14000";
 /// A CA without I/O, and the time there.
 struct ca_by_hand {
     explicit ca_by_hand(evercert::testing::acme_server_options options = {})
-        : core{std::move(options), base_url, evercert::testing::authority{"test", start}} {}
+        : core{options, base_url, evercert::testing::authority{"test", start, options.alternate_chain}} {}
 
     evercert::response handle(const evercert::request& in) { return core.handle(in, now); }
     std::string nonce() { return std::string{handle({"HEAD", "/new-nonce"}).fields.get("Replay-Nonce")}; }

@@ -70,7 +70,7 @@ TEST_CASE("an order becomes a certificate that verifies") {
     CHECK(cert.not_before() == start);
     CHECK(cert.not_after() == start + 90 * 24h);
     verify_servable(cert, {"a.test", "b.test"}, start);
-    verify_chain(cert, f.ca.core.issuer().root_pem(), start);
+    verify_chain(cert, f.ca.core.issuer().roots_pem(), start);
     CHECK(f.ca.core.certificates().at(0).serial == cert.serial());
 }
 
@@ -311,6 +311,28 @@ TEST_CASE("without reuse every order is validated anew") {
     fixture f;
     f.ready_order({"a.test"});
     CHECK(f.new_order({"a.test"}).at("status") == "pending");
+}
+
+TEST_CASE("a certificate has a second chain, to another root, if that is wanted") {
+    fixture f{{.alternate_chain = true}};
+    const auto done = object_of(f.finalize(f.ready_order({"a.test"}), {"a.test"}));
+    const auto first = f.client.post(path_of(done.at("certificate")));
+    const auto link = "<" + base_url + "/certificate/1/alternate>;rel=\"alternate\"";
+    CHECK(first.fields.all("Link").at(0) == link);
+    const auto second = f.client.post("/certificate/1/alternate");
+    CHECK(second.body != first.body);
+    const certificate one{first.body, f.key};
+    const certificate other{second.body, f.key};
+    CHECK(one.serial() == other.serial());
+    verify_chain(one, f.ca.core.issuer().roots_pem(), start);
+    verify_chain(other, f.ca.core.issuer().roots_pem(), start);
+}
+
+TEST_CASE("a certificate has one chain if nothing else is wanted") {
+    fixture f;
+    f.finalize(f.ready_order({"a.test"}), {"a.test"});
+    CHECK(f.client.post("/certificate/1").fields.all("Link").size() == 1);
+    CHECK(gist(f.client.post("/certificate/1/alternate")) == "404 malformed");
 }
 
 TEST_CASE("certificates live as long as they are told to") {

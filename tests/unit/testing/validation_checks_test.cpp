@@ -111,7 +111,7 @@ TEST_CASE("a certificate that somebody else signed is not self-signed") {
 }
 
 TEST_CASE("every resource has a path and a name of its own") {
-    for (int i = 0; i <= static_cast<int>(resource::certificate); ++i) {
+    for (std::size_t i = 0; i < resource_count; ++i) {
         const auto what = static_cast<resource>(i);
         CHECK(parse_resource(to_string(what)) == what);
         const auto path = to_path({what, 7});
