@@ -55,6 +55,7 @@ asio::awaitable<certificate_ptr> issuer::steps(
     const auto key = co_await make_key(worker_, options_.certificate_key);
     if (placed.status == acme::order_status::valid)
         throw error{errc::acme_malformed, "the CA answered a new order with one that is valid already: it has a certificate for another key"};
+    log_(log_level::info, "finalize the order for {}", to_string(names));
     placed = co_await finalize(client, placed, make_csr(key, names));
 
     const auto chain = co_await client.certificate(placed.certificate);

@@ -136,6 +136,23 @@ bool process::owns_port(std::uint16_t port, bool tcp) const {
 
 std::string process::log() const { return read_file(log_file_); }
 
+void process::signal(int number) noexcept {
+    if (pid_ > 0)
+        kill(pid_, number);
+}
+
+int process::wait(std::chrono::milliseconds limit) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    int status = 0;
+    while (waitpid(pid_, &status, WNOHANG) == 0) {
+        if (std::chrono::steady_clock::now() > deadline)
+            throw std::runtime_error{"a program did not end in time; it said: " + log()};
+        std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    }
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 void process::stop() noexcept {
     if (pid_ < 0)
         return;

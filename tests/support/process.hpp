@@ -28,6 +28,11 @@ public:
     bool listens_on_udp(std::uint16_t port) const { return owns_port(port, false); }
     std::string log() const;
 
+    /// Send a signal, such as SIGTERM.
+    void signal(int number) noexcept;
+    /// Wait for its end: its exit status, or 128 and the signal that ended it. Throws if it still runs after `limit`.
+    int wait(std::chrono::milliseconds limit);
+
     /// SIGTERM, and SIGKILL for those who do not obey within two seconds.
     void stop() noexcept;
 
