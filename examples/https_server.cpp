@@ -6,6 +6,7 @@
 #include <exception>
 #include <iostream>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -60,8 +61,12 @@ evercert::manager_options manager_options(const settings& s) {
     options.server.https_port = s.https_port;
     if (!s.bind.empty()) {
         options.server.addresses.clear();
-        for (const auto& address : s.bind)
-            options.server.addresses.push_back(asio::ip::make_address(address));
+        for (const auto& address : s.bind) {
+            std::error_code failed;
+            options.server.addresses.push_back(asio::ip::make_address(address, failed));
+            if (failed)
+                throw std::runtime_error{"--bind " + address + " is not an IP address"};
+        }
     }
     if (!s.challenges.empty())
         options.challenges = s.challenges;

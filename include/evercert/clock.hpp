@@ -35,6 +35,6 @@ public:
 };
 
 /// The system's clocks.
-std::shared_ptr<clock> system_clock();
+std::shared_ptr<clock> system_clock() noexcept;
 
 }  // namespace evercert

@@ -104,7 +104,7 @@ struct network_options {
 /// (RFC 6761). Sockets are closed by exec, and a peer that is gone is an error, never SIGPIPE.
 ///
 /// Listening on `[::]` takes IPv4 connections too, and on a machine without IPv6 those alone.
-std::shared_ptr<network> system_network();
+std::shared_ptr<network> system_network() noexcept;
 std::shared_ptr<network> system_network(network_options options);
 
 }  // namespace evercert

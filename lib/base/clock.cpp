@@ -28,7 +28,7 @@ asio::awaitable<void> clock::sleep_until(wall_time when) {
         co_await sleep_for(std::min<duration>(when - now, slice));
 }
 
-std::shared_ptr<clock> system_clock() {
+std::shared_ptr<clock> system_clock() noexcept {
     static const auto instance = std::make_shared<system_clock_type>();
     return instance;
 }

@@ -31,7 +31,7 @@ private:
 
 }  // namespace
 
-std::shared_ptr<network> system_network() {
+std::shared_ptr<network> system_network() noexcept {
     network_options as_configured;
     return system_network(std::move(as_configured));
 }

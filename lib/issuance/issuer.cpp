@@ -19,9 +19,13 @@ struct issuer::presented {
     acme::authorization offer;
 };
 
-issuer::issuer(std::vector<std::shared_ptr<solver>> solvers, std::shared_ptr<worker> blocking,
-               std::shared_ptr<clock> time, logger log, issuer_options options)
-    : solvers_{std::move(solvers)}, worker_{std::move(blocking)}, clock_{std::move(time)}, log_{std::move(log)},
+issuer::issuer(
+    std::vector<std::shared_ptr<solver>> solvers, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time,
+    logger log, issuer_options options)
+    : solvers_{std::move(solvers)},
+      worker_{std::move(blocking)},
+      clock_{std::move(time)},
+      log_{std::move(log)},
       options_{std::move(options)} {}
 
 solver* issuer::solver_for(std::string_view type) const {
@@ -35,7 +39,8 @@ asio::awaitable<certificate_ptr> issuer::order(acme::client& client, std::vector
     std::vector<presented> answers;
     learned.try_again = false;
     auto what = "the order for " + to_string(names);
-    auto work = within(*clock_, options_.order_timeout, std::move(what), steps(client, std::move(names), learned, answers));
+    auto work =
+        within(*clock_, options_.order_timeout, std::move(what), steps(client, std::move(names), learned, answers));
     auto result = co_await as_outcome(std::move(work));
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     for (auto& one : answers)
@@ -54,14 +59,18 @@ asio::awaitable<certificate_ptr> issuer::steps(
 
     const auto key = co_await make_key(worker_, options_.certificate_key);
     if (placed.status == acme::order_status::valid)
-        throw error{errc::acme_malformed, "the CA answered a new order with one that is valid already: it has a certificate for another key"};
+        throw error{
+            errc::acme_malformed,
+            "the CA answered a new order with one that is valid already: it has a certificate for another key"};
     log_(log_level::info, "finalize the order for {}", to_string(names));
     placed = co_await finalize(client, placed, make_csr(key, names));
 
     const auto chain = co_await client.certificate(placed.certificate);
     auto obtained = std::make_shared<const certificate>(chain.pem, key);
     verify_servable(*obtained, names, clock_->wall());
-    log_(log_level::info, "certificate for {}: serial {}, issued by {}", to_string(names), obtained->serial(), quoted(obtained->issuer()));
+    log_(
+        log_level::info, "certificate for {}: serial {}, issued by {}", to_string(names), obtained->serial(),
+        quoted(obtained->issuer()));
     co_return obtained;
 }
 
@@ -74,8 +83,11 @@ asio::awaitable<void> issuer::authorize(
         const auto* chosen = choose_challenge(offer, options_.challenges, learned.failed);
         auto* by = chosen ? solver_for(chosen->type) : nullptr;
         if (!by)
-            throw error{errc::challenge_unsupported,
-                fmt::format("the CA offers no challenge for {} that is enabled here and has not failed", offer.identifier->value())};
+            throw error{
+                errc::challenge_unsupported,
+                fmt::format(
+                    "the CA offers no challenge for {} that is enabled here and has not failed",
+                    offer.identifier->value())};
         challenge_answer answer{*offer.identifier, chosen->token, client.key_authorization(chosen->token)};
         const auto ready = chosen->url;
         answers.push_back({by, answer, url, std::move(offer)});
@@ -103,13 +115,15 @@ asio::awaitable<void> issuer::wait_authorized(acme::client& client, presented& a
     log_(log_level::info, "authorized {}", answer.answer.name.value());
 }
 
-asio::awaitable<acme::order> issuer::finalize(acme::client& client, acme::order placed, std::vector<unsigned char> csr) {
+asio::awaitable<acme::order> issuer::finalize(
+    acme::client& client, acme::order placed, std::vector<unsigned char> csr) {
     const auto url = placed.url;
     auto sent = co_await as_outcome(client.finalize(std::move(placed), std::move(csr)));
     if (sent.thrown) {
         // The CA may have it all the same. Sending it again could issue twice: the order tells.
         auto read = co_await as_outcome(client.order(url));
-        if (read.thrown || (read.value->status != acme::order_status::processing && read.value->status != acme::order_status::valid))
+        if (read.thrown ||
+            (read.value->status != acme::order_status::processing && read.value->status != acme::order_status::valid))
             std::rethrow_exception(sent.thrown);
         sent = std::move(read);
     }
@@ -117,8 +131,10 @@ asio::awaitable<acme::order> issuer::finalize(acme::client& client, acme::order 
     if (current.status != acme::order_status::valid)
         current = co_await client.wait_order(url);
     if (current.status != acme::order_status::valid)
-        throw error{errc::acme_malformed, fmt::format("the CA put the order {} back to {} after it was finalized",
-            quoted(url), to_string(current.status))};
+        throw error{
+            errc::acme_malformed,
+            fmt::format(
+                "the CA put the order {} back to {} after it was finalized", quoted(url), to_string(current.status))};
     co_return current;
 }
 

@@ -36,8 +36,17 @@ struct fixture {
     test::temporary_folder folder;
 
     test::process start_server(std::vector<std::string> more) {
-        std::vector<std::string> command{example("https_server"), "--directory", ca.directory_url(), "--ca-file",
-            ca.ca_file(), "--bind", "127.0.0.1", "--http-port", std::to_string(ca.http_port()), "--https-port",
+        std::vector<std::string> command{
+            example("https_server"),
+            "--directory",
+            ca.directory_url(),
+            "--ca-file",
+            ca.ca_file(),
+            "--bind",
+            "127.0.0.1",
+            "--http-port",
+            std::to_string(ca.http_port()),
+            "--https-port",
             std::to_string(ca.tls_port())};
         command.insert(command.end(), more.begin(), more.end());
         test::process server{command, {}, folder / "server.log"};
@@ -50,8 +59,15 @@ struct fixture {
     }
     std::string curl(const std::string& host, std::vector<std::string> more = {}) {
         test::write_file(folder / "root.pem", root);
-        std::vector<std::string> command{"curl", "-sS", "-i", "--cacert", folder / "root.pem", "--connect-to",
-            "::127.0.0.1:" + std::to_string(ca.tls_port()), "https://" + host + "/"};
+        std::vector<std::string> command{
+            "curl",
+            "-sS",
+            "-i",
+            "--cacert",
+            folder / "root.pem",
+            "--connect-to",
+            "::127.0.0.1:" + std::to_string(ca.tls_port()),
+            "https://" + host + "/"};
         command.insert(command.end(), more.begin(), more.end());
         return test::run_program(command);
     }
@@ -63,8 +79,9 @@ struct fixture {
 TEST_CASE("https_server gets its certificate from Pebble, answers, and ends by either signal with its state saved") {
     fixture f;
     const int signal = GENERATE(SIGTERM, SIGINT);
-    auto server = f.start_server({"--host", "a.test", "--host", "b.test", "--cache", f.folder / "cache", "--email",
-        "ops@a.test", "--log", "debug"});
+    auto server = f.start_server(
+        {"--host", "a.test", "--host", "b.test", "--cache", f.folder / "cache", "--email", "ops@a.test", "--log",
+         "debug"});
     CHECK(f.curl("a.test").starts_with("HTTP/1.1 200 OK\r\n"));
     CHECK(f.curl("b.test").find("b.test") != std::string::npos);
     CHECK_THROWS(f.curl("c.test"));
@@ -114,16 +131,22 @@ TEST_CASE("https_server says what is wrong with its arguments, and with its cach
 TEST_CASE("https_server names the address that it cannot listen on") {
     fixture f;
     auto first = f.start_server({});
-    test::process second{{example("https_server"), "--bind", "127.0.0.1", "--http-port", "0", "--https-port",
-        std::to_string(f.ca.tls_port())}, {}, f.folder / "second.log"};
+    test::process second{
+        {example("https_server"), "--bind", "127.0.0.1", "--http-port", "0", "--https-port",
+         std::to_string(f.ca.tls_port())},
+        {},
+        f.folder / "second.log"};
     CHECK(second.wait(5s) == 1);
     CHECK(second.log().find("127.0.0.1:" + std::to_string(f.ca.tls_port())) != std::string::npos);
 }
 
 TEST_CASE("compose serves beside its own loop and ends with it") {
     fixture f;
-    test::process program{{example("compose"), "2.5", f.ca.directory_url(), f.ca.ca_file(), std::to_string(f.ca.http_port()),
-        std::to_string(f.ca.tls_port()), "game.test"}, {}, f.folder / "compose.log"};
+    test::process program{
+        {example("compose"), "2.5", f.ca.directory_url(), f.ca.ca_file(), std::to_string(f.ca.http_port()),
+         std::to_string(f.ca.tls_port()), "game.test"},
+        {},
+        f.folder / "compose.log"};
     wait_until("the program listens", [&] { return program.listens_on_tcp(f.ca.tls_port()); });
     CHECK(f.curl("game.test").find("ticks: ") != std::string::npos);
     CHECK(program.wait(10s) == 0);
@@ -138,8 +161,9 @@ TEST_CASE("demo shows each step of a certificate and what curl got") {
     CHECK(program.wait(30s) == 0);
     const auto log = program.log();
     std::size_t at = 0;
-    for (const std::string step : {"directory:", "account:", "order for demo.test", "challenge for demo.test", "authorized demo.test",
-             "finalize", "certificate for demo.test", "HTTP/1.1 200 OK", "Hello, TLS!", "names   demo.test", "issuer"}) {
+    for (const std::string step :
+         {"directory:", "account:", "order for demo.test", "challenge for demo.test", "authorized demo.test",
+          "finalize", "certificate for demo.test", "HTTP/1.1 200 OK", "Hello, TLS!", "names   demo.test", "issuer"}) {
         CAPTURE(step, log);
         const auto found = log.find(step, at);
         REQUIRE(found != std::string::npos);
