@@ -16,16 +16,23 @@ certificate_ptr certificate_index::find(const identifier& name) const {
 
 void certificate_index::publish(const certificate_ptr& cert) {
     const std::unique_lock lock{mutex_};
+    add(by_name_, cert);
+}
+
+void certificate_index::add(map& to, const certificate_ptr& cert) {
     for (const auto& name : cert->names()) {
-        auto& slot = by_name_[name.value()];
+        auto& slot = to[name.value()];
         if (!slot || slot->not_after() <= cert->not_after())
             slot = cert;
     }
 }
 
-void certificate_index::clear() {
+void certificate_index::replace(const std::vector<certificate_ptr>& all) {
+    map replacement;
+    for (const auto& cert : all)
+        add(replacement, cert);
     const std::unique_lock lock{mutex_};
-    by_name_.clear();
+    by_name_.swap(replacement);
 }
 
 std::size_t certificate_index::size() const {

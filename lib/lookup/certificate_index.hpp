@@ -21,7 +21,8 @@ public:
     /// Serve `cert` for each of its names from now on. A name keeps what it has if that is valid for longer: an older
     /// certificate never replaces a newer one.
     void publish(const certificate_ptr& cert);
-    void clear();
+    /// Serve these and nothing else from now on. There is no moment between at which a name that both have is missing.
+    void replace(const std::vector<certificate_ptr>& all);
     std::size_t size() const;
 
 private:
@@ -30,8 +31,12 @@ private:
         std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
     };
 
+    using map = boost::unordered_flat_map<std::string, certificate_ptr, text_hash, std::equal_to<>>;
+
+    static void add(map& to, const certificate_ptr& cert);
+
     mutable std::shared_mutex mutex_;
-    boost::unordered_flat_map<std::string, certificate_ptr, text_hash, std::equal_to<>> by_name_;
+    map by_name_;
 };
 
 }  // namespace evercert

@@ -275,7 +275,11 @@ void certificate_keeper::plan_retry(
 }
 
 void certificate_keeper::publish_all() {
-    index_.clear();
+    std::vector<certificate_ptr> all;
+    for (const auto& [key, record] : state_.certificates())
+        all.push_back(record.certificate);
+    index_.replace(all);
+    // What was obtained between the look and the replacement.
     for (const auto& [key, record] : state_.certificates())
         index_.publish(record.certificate);
 }
