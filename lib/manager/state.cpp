@@ -22,6 +22,22 @@ state_items state::items() const {
     return items;
 }
 
+std::optional<boost::json::object> state::item(const std::string& key) const {
+    const std::lock_guard lock{mutex_};
+    std::optional<boost::json::object> found;
+    if (const auto record = certificates_.find(key); record != certificates_.end())
+        found = to_json(record->second);
+    else if (account_ && key == account_key(account_->directory_url))
+        found = to_json(*account_);
+    else if (key == hosts_key)
+        found = to_json(hosts_);
+    else if (key == limits_key)
+        found = to_json(limits_);
+    else if (const auto unknown = unknown_.find(key); unknown != unknown_.end())
+        found = unknown->second;
+    return found;
+}
+
 void state::replace(const state_items& items) {
     std::optional<account_record> account;
     host_policy hosts;

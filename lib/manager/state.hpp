@@ -70,6 +70,7 @@ public:
     /// Items that it does not know (another CA's account) are kept.
     state_items items() const;
     void replace(const state_items&);
+    std::optional<boost::json::object> item(const std::string& key) const;
 
     std::optional<account_record> account() const;
     void set_account(account_record);

@@ -79,14 +79,14 @@ asio::awaitable<void> vault::keep_saving() {
 }
 
 asio::awaitable<void> vault::save_rest() {
-    const auto items = state_.items();
     const auto keys = unsaved_;
     for (const auto& key : keys) {
-        const auto at = items.find(key);
-        if (at == items.end())
-            unsaved_.erase(key);
+        // As it is now: it may have changed, and been saved, while others were written.
+        auto item = state_.item(key);
+        if (item)
+            co_await save(key, std::move(*item), lease{});
         else
-            co_await save(key, at->second, lease{});
+            unsaved_.erase(key);
     }
 }
 

@@ -42,6 +42,9 @@ TEST_CASE("the whole state goes through its items and comes back") {
     state all{directory};
     all.replace(items);
     CHECK(all.items() == items);
+    for (const auto& [key, value] : items)
+        CHECK(all.item(key) == value);
+    CHECK_FALSE(all.item("other"));
     REQUIRE(all.account());
     CHECK(all.account()->email == "ops@a.test");
     CHECK(all.admits("a.test"));
