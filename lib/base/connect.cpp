@@ -14,6 +14,8 @@ asio::awaitable<std::unique_ptr<stream>> connect_any(
     duration connect_timeout) {
     auto resolving = fmt::format("resolving {}", quoted(host));
     auto addresses = co_await within(time, resolve_timeout, std::move(resolving), net.resolve(host));
+    if (addresses.empty())
+        throw error{errc::resolve_failed, fmt::format("{} has no address", quoted(host))};
     std::string tried;
     for (const auto& address : addresses) {
         endpoint to;

@@ -7,6 +7,7 @@
 
 #include <evercert/error.hpp>
 
+#include "base/connect.hpp"
 #include "base/outcome.hpp"
 #include "base/within.hpp"
 #include "http/ascii.hpp"
@@ -116,7 +117,8 @@ struct http_client::impl {
     }
 
     asio::awaitable<std::unique_ptr<stream>> connect(const url& where) {
-        auto connection = co_await connect_tcp(where);
+        auto connection =
+            co_await connect_any(*net, *time, where.host, where.port, options.resolve_timeout, options.connect_timeout);
         if (where.scheme == "http")
             co_return connection;
         if (!tls)
@@ -126,26 +128,6 @@ struct http_client::impl {
         co_await within<void>(
             *time, options.handshake_timeout, "the TLS handshake with " + where.host_field(), secured->handshake());
         co_return secured;
-    }
-
-    asio::awaitable<std::unique_ptr<stream>> connect_tcp(const url& where) {
-        using addresses_type = std::vector<asio::ip::address>;
-        const auto addresses = co_await within<addresses_type>(
-            *time, options.resolve_timeout, "resolving " + where.host, net->resolve(where.host));
-        outcome<std::unique_ptr<stream>> last;
-        for (const auto& address : addresses) {
-            const endpoint at{address, where.port};
-            last = co_await as_outcome<std::unique_ptr<stream>>(within<std::unique_ptr<stream>>(
-                *time, options.connect_timeout, "connecting to " + to_string(at), net->connect(at)));
-            if (!last.thrown)
-                break;
-            const auto state = co_await asio::this_coro::cancellation_state;
-            if (state.cancelled() != asio::cancellation_type::none)
-                break;
-        }
-        if (!last.thrown && !last.value)
-            throw error{errc::resolve_failed, where.host + " has no address"};
-        co_return last.get();
     }
 };
 

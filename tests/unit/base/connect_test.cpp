@@ -86,6 +86,14 @@ TEST_CASE("where no address answers, the error says what was tried and how each 
     });
 }
 
+TEST_CASE("a host without an address is resolve_failed") {
+    test::run_io([](asio::io_context&) -> asio::awaitable<void> {
+        scripted_network net;
+        auto text = co_await failure_text(net, errc::resolve_failed);
+        CHECK(text == "\"ca.test\" has no address");
+    });
+}
+
 TEST_CASE("a name that is resolved for too long is timed_out") {
     test::run_io([](asio::io_context&) -> asio::awaitable<void> {
         scripted_network net;
