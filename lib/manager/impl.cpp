@@ -183,9 +183,12 @@ void manager::impl::obtain_later(identifier name) {
 
 // State.
 
-void manager::impl::item_changed(std::string key) {
-    asio::post(strand, [self = shared_from_this(), key = std::move(key)] {
-        self->safe.mark_unsaved(key);
+void manager::impl::hosts_changed() {
+    if (hosts_posted.exchange(true))
+        return;  // an application that calls in a loop fills no queue
+    asio::post(strand, [self = shared_from_this()] {
+        self->hosts_posted = false;
+        self->safe.mark_unsaved(std::string{hosts_key});
         self->tasks.spawn(self->safe.save_rest());
     });
 }

@@ -83,7 +83,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     void obtain_later(identifier name);
 
     // State. From any thread:
-    void item_changed(std::string key);
+    void hosts_changed();
     /// The state was replaced; `saved` is what the store has of it already.
     void state_replaced(state_items saved);
     void use_store(std::shared_ptr<store>);
@@ -136,7 +136,8 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     certificate_keeper certificates;
 
     std::atomic<bool> stopping = false;
-    event changed;  ///< notified when `stopping` or the endpoints change
+    std::atomic<bool> hosts_posted = false;  ///< the strand will look at the host list
+    event changed;                           ///< notified when `stopping` or the endpoints change
     int running = 0;
     endpoints http, https;
 };

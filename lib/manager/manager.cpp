@@ -20,12 +20,12 @@ manager::~manager() { stop(); }
 
 void manager::set_hosts(std::vector<identifier> names) {
     impl_->all.set_hosts({false, std::move(names), true});
-    impl_->item_changed(std::string{hosts_key});
+    impl_->hosts_changed();
 }
 
 void manager::allow_any_host() {
     impl_->all.set_hosts({true, {}, true});
-    impl_->item_changed(std::string{hosts_key});
+    impl_->hosts_changed();
 }
 
 asio::awaitable<void> manager::register_account(std::string email) {

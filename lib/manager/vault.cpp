@@ -1,5 +1,7 @@
 #include "manager/vault.hpp"
 
+#include <algorithm>
+
 #include <asio/this_coro.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -9,6 +11,19 @@
 #include "base/outcome.hpp"
 
 namespace evercert {
+namespace {
+
+class flag_guard {
+public:
+    explicit flag_guard(bool& flag) : flag_{flag} { flag_ = true; }
+    ~flag_guard() { flag_ = false; }
+    flag_guard(const flag_guard&) = delete;
+
+private:
+    bool& flag_;
+};
+
+}  // namespace
 
 vault::vault(
     asio::any_io_executor executor, std::shared_ptr<store> first, const state& all, watch_channel& watch,
@@ -36,17 +51,26 @@ asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key)
 }
 
 asio::awaitable<void> vault::save(std::string key, boost::json::object value, lease under) {
+    co_await try_save(std::move(key), std::move(value), std::move(under));
+}
+
+asio::awaitable<bool> vault::try_save(std::string key, boost::json::object value, lease under) {
     const auto to = store_;
-    unsaved_.insert(key);
+    unsaved_.erase(key);  // what is marked from now on is a later value
     try {
         co_await to->save(key, boost::json::serialize(value), std::move(under));
-        unsaved_.erase(key);
+        co_return true;
     } catch (const error& e) {
         log_(log_level::error, "cannot save {}; it stays in memory and is saved again later: {}", key, e.what());
         if (e.code() == errc::lock_lost)
-            unsaved_.erase(key);  // somebody else saved a later one
-        more_.notify_all();
+            co_return false;  // somebody else saved a later one
+    } catch (...) {
+        unsaved_.insert(key);
+        throw;
     }
+    unsaved_.insert(key);
+    more_.notify_all();
+    co_return false;
 }
 
 asio::awaitable<lease> vault::lock(std::string key, std::chrono::seconds length) {
@@ -79,15 +103,24 @@ asio::awaitable<void> vault::keep_saving() {
 }
 
 asio::awaitable<void> vault::save_rest() {
-    const auto keys = unsaved_;
-    for (const auto& key : keys) {
+    if (saving_)
+        co_return;  // it will see what was marked meanwhile
+    const flag_guard saving{saving_};
+    std::set<std::string> failed;
+    for (auto key = first_unsaved(failed); key; key = first_unsaved(failed)) {
         // As it is now: it may have changed, and been saved, while others were written.
-        auto item = state_.item(key);
-        if (item)
-            co_await save(key, std::move(*item), lease{});
-        else
-            unsaved_.erase(key);
+        auto item = state_.item(*key);
+        if (!item)
+            unsaved_.erase(*key);
+        else if (const bool saved = co_await try_save(*key, std::move(*item), lease{}); !saved)
+            failed.insert(*key);
     }
+}
+
+std::optional<std::string> vault::first_unsaved(const std::set<std::string>& except) const {
+    const auto first =
+        std::find_if(unsaved_.begin(), unsaved_.end(), [&](const std::string& key) { return !except.contains(key); });
+    return first == unsaved_.end() ? std::nullopt : std::optional{*first};
 }
 
 }  // namespace evercert

@@ -48,12 +48,16 @@ public:
     static constexpr std::chrono::seconds retry_interval{30};
 
 private:
+    asio::awaitable<bool> try_save(std::string key, boost::json::object value, lease under);
+    std::optional<std::string> first_unsaved(const std::set<std::string>& except) const;
+
     std::shared_ptr<store> store_;
     const state& state_;
     watch_channel& watch_;
     std::shared_ptr<clock> clock_;
     logger log_;
     std::set<std::string> unsaved_;
+    bool saving_ = false;
     event more_;
 };
 

@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/event.hpp"
+#include "crypto/x509_time.hpp"
 #include "tls/server_handshake.hpp"
 #include "tls/stream_bio.hpp"
 
@@ -122,6 +123,12 @@ struct tls_stream::impl {
         bio.begin();
     }
 
+    /// A client's peer may have obtained its certificate while this handshake waited.
+    void verify_at_the_current_time() noexcept {
+        if (time)
+            X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl.get()), to_time_t(time->wall()));
+    }
+
     /// What OpenSSL waits for after `result`; `nothing` if it is something else.
     need need_after(int result) const noexcept {
         switch (SSL_get_error(ssl.get(), result)) {
@@ -160,6 +167,7 @@ struct tls_stream::impl {
     asio::awaitable<void> advance() {
         for (;;) {
             begin();
+            verify_at_the_current_time();
             const int result = SSL_do_handshake(ssl.get());
             if (result == 1) {
                 established = true;
@@ -291,9 +299,6 @@ asio::awaitable<void> tls_stream::handshake() {
     const auto self = impl_;
     if (!self->time)
         throw error{errc::tls_failed, "a server's handshake begins with receive_client_hello()"};
-    const auto now = std::chrono::floor<std::chrono::seconds>(self->time->wall());
-    X509_VERIFY_PARAM_set_time(
-        SSL_get0_param(self->ssl.get()), static_cast<std::time_t>(now.time_since_epoch().count()));
     co_await self->advance();
 }
 

@@ -1,87 +1,107 @@
 #include <atomic>
-#include <string>
+#include <future>
 #include <thread>
 #include <vector>
 
 #include <asio/co_spawn.hpp>
-#include <asio/thread_pool.hpp>
+#include <asio/io_context.hpp>
+#include <asio/use_future.hpp>
 
-#include <evercert/error.hpp>
-#include <evercert/manager.hpp>
-#include <evercert/rethrow.hpp>
+#include <evercert/evercert.hpp>
+#include <evercert/testing/acme_server.hpp>
 
-#include "../unit/manager/manager_fixture.hpp"
 #include "catch.hpp"
+#include "local_site.hpp"
 
 using namespace evercert;
 
 namespace {
 
-constexpr int clients = 4;
-constexpr int rounds = 100;
+asio::awaitable<response> hello(request asked) { co_return response{asked.server_name}; }
 
-/// What clients got: the certificate asked for, a refusal, or what must not be.
-struct tally {
-    std::atomic<int> served = 0;
-    std::atomic<int> refused = 0;
-    std::atomic<int> wrong = 0;
+/// An io_context that several threads run.
+class crew {
+public:
+    explicit crew(int size) {
+        for (int i = 0; i < size; ++i)
+            threads_.emplace_back([this] { io.run(); });
+    }
+    ~crew() {
+        work_.reset();
+        for (auto& one : threads_)
+            one.join();
+    }
+
+    template <typename T>
+    std::future<T> start(asio::awaitable<T> work) {
+        return asio::co_spawn(io, std::move(work), asio::use_future);
+    }
+
+    asio::io_context io;
+
+private:
+    asio::executor_work_guard<asio::io_context::executor_type> work_{io.get_executor()};
+    std::vector<std::thread> threads_;
 };
 
-/// Asks for a name that is there and for one that is not admitted, on an executor that is not the manager's.
-asio::awaitable<void> ask(manager& of, tally& got) {
-    for (int i = 0; i < rounds; ++i) {
-        client_hello known{"here.test", {"h2", "http/1.1"}};
-        const auto cert = co_await of.get_certificate(std::move(known));
-        ++(cert && cert->names().front() == identifier{"here.test"} ? got.served : got.wrong);
-        try {
-            client_hello unknown{"elsewhere.test", {}};
-            co_await of.get_certificate(std::move(unknown));
-            ++got.wrong;
-        } catch (const error& e) {
-            ++(e.code() == errc::name_not_allowed ? got.refused : got.wrong);
-        }
-    }
-}
-
-/// A state with a certificate for these names that admits here.test alone.
-std::string restricted(std::vector<identifier> names) {
-    asio::io_context io;
-    manager of{io};
-    of.unmarshal(test::state_with(std::move(names)));
-    of.set_hosts({"here.test"});
-    return of.marshal();
+manager_options options_for(const testing::acme_server& ca) {
+    manager_options options;
+    options.directory_url = ca.directory_url();
+    options.http.ca_file = ca.api_root_file();
+    options.server.addresses = {asio::ip::address_v4::loopback()};
+    options.server.http_port = 0;
+    options.server.https_port = 0;
+    options.orders = {std::chrono::seconds{0}, 1};
+    options.new_hosts = {std::chrono::seconds{0}, 1};
+    return options;
 }
 
 }  // namespace
 
-TEST_CASE("a manager is asked, read, replaced and stopped by several threads at once") {
-    const auto one = restricted({"here.test"}), another = restricted({"here.test", "more.test"});
-    asio::thread_pool pool{3};
-    tally got;
-    {
-        manager_options options;
-        options.network = std::make_shared<test::closed_network>();
-        manager of{pool.get_executor(), std::move(options)};
-        of.unmarshal(one);
-        asio::co_spawn(pool, of.run(), rethrow);
-        for (int i = 0; i < clients; ++i)
-            asio::co_spawn(pool, ask(of, got), rethrow);
-        std::thread reader{[&] {
-            for (int i = 0; i < rounds; ++i)
-                if (!of.find("here.test") || of.marshal().empty())
-                    ++got.wrong;
-        }};
-        while (got.served + got.refused + got.wrong < 2 * clients * rounds) {
-            of.unmarshal(another);
-            of.set_hosts({"here.test"});
-            of.unmarshal(one);
-            of.watch().try_receive();
+TEST_CASE("a manager serves, obtains and answers questions on many threads at once") {
+    test::temporary_folder folder;
+    crew all{4};
+    testing::acme_server ca{all.io.get_executor()};
+    test::write_file(folder / "root.pem", ca.issuing_root_pem());
+    manager manager{all.io, options_for(ca)};
+    manager.cache_file(folder / "cache");
+    manager.handle("/", hello);
+    auto served = all.start(manager.serve());
+    all.start(manager.listening()).get();
+    const auto port = manager.https_endpoints().at(0).port;
+    ca.validation_ports(manager.http_endpoints().at(0).port, port);
+
+    std::atomic<bool> done = false;
+    std::thread asker{[&] {
+        std::size_t size = 0;
+        while (!done) {
+            size += manager.marshal().size();
+            manager.find("host1.test");
+            manager.registered();
+            manager.watch().try_receive();
+            manager.allow_any_host();
+            std::this_thread::yield();
         }
-        reader.join();
-        of.stop();
-        pool.join();
+        CHECK(size > 0);
+    }};
+    std::vector<std::future<std::string>> clients;
+    for (int round = 0; round < 4; ++round)
+        for (int host = 0; host < 6; ++host)
+            clients.push_back(
+                all.start(test::local_site::get("host" + std::to_string(host) + ".test", port, folder / "root.pem")));
+    for (std::size_t i = 0; i < clients.size(); ++i)
+        CHECK(clients[i].get() == "host" + std::to_string(i % 6) + ".test");
+    CHECK(ca.count("newOrder") == 6);
+
+    done = true;
+    asker.join();
+    auto late = all.start(manager.cert("late.test"));
+    manager.stop();
+    served.get();
+    try {
+        late.get();
+    } catch (const error& e) {
+        CHECK(e.code() == errc::stopped);
     }
-    CHECK(got.wrong == 0);
-    CHECK(got.served == clients * rounds);
-    CHECK(got.refused == clients * rounds);
+    ca.stop();
 }

@@ -101,6 +101,26 @@ TEST_CASE("a client verifies dates at its clock's time") {
     CHECK_THAT(early->what(), Catch::Contains("not yet valid"));
 }
 
+TEST_CASE("a client verifies at the time at which the certificate comes, not at which it began to wait for it") {
+    const auto judgement = test::run_io([&](asio::io_context& io) -> asio::awaitable<std::optional<error>> {
+        tls_pair pair{io.get_executor(), {}};
+        pair.time->now -= std::chrono::days{31};
+        auto handshake = pair.client->handshake();
+        started<void> connecting{io.get_executor(), std::move(handshake)};
+        co_await pair.server->receive_client_hello();
+        pair.time->now += std::chrono::days{31};
+        std::optional<error> thrown;
+        try {
+            co_await pair.server->finish_handshake(test::certificate_for("a.test"));
+            co_await connecting.join();
+        } catch (const error& e) {
+            thrown = e;
+        }
+        co_return thrown;
+    });
+    CHECK_FALSE(judgement);
+}
+
 TEST_CASE("a client refuses what a CA that it does not know has issued") {
     const test::tls_ca stranger;
     std::vector<identifier> names;
