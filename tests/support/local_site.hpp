@@ -70,7 +70,9 @@ public:
 
     std::uint16_t https_port() const { return manager->https_endpoints().at(0).port; }
 
-    asio::awaitable<std::string> get(std::string host) { return get(std::move(host), https_port(), folder / "root.pem"); }
+    asio::awaitable<std::string> get(std::string host) {
+        return get(std::move(host), https_port(), folder / "root.pem");
+    }
     static asio::awaitable<std::string> get(std::string host, std::uint16_t port, std::string ca_file) {
         evercert::http_client_options options;
         options.ca_file = std::move(ca_file);
@@ -99,4 +101,4 @@ private:
     }
 };
 
-} // namespace test
+}  // namespace test

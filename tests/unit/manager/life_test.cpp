@@ -1,5 +1,7 @@
 #include <filesystem>
 
+#include "base/event.hpp"
+#include "base/worker.hpp"
 #include "catch.hpp"
 #include "descriptors.hpp"
 #include "local_site.hpp"
@@ -123,8 +125,7 @@ TEST_CASE("a certificate is renewed in time, and the server changes to it") {
 }
 
 TEST_CASE("a renewal that fails is retried, and the certificate at hand is served meanwhile") {
-    test::local_site site{
-        [](auto& options) { options.retry_first = 50ms; }, [](auto& ca) { ca.lifetime = 6s; }};
+    test::local_site site{[](auto& options) { options.retry_first = 50ms; }, [](auto& ca) { ca.lifetime = 6s; }};
     site.start();
     site.run(site.manager->cert("a.test"));
     const auto first = site.manager->find("a.test");
@@ -217,6 +218,37 @@ TEST_CASE("a store that cannot save does not keep a certificate from being serve
     site.manager->stop();
     site.run(site.serving->join());
     CHECK(test::read_file(site.folder / "cache").find("certificates/a.test") != std::string::npos);
+}
+
+TEST_CASE("while a validation is in progress OpenSSL's client is shown the challenge certificate") {
+    test::local_site site{
+        [](auto& options) { options.challenges = {challenge_type::tls_alpn_01}; },
+        [](auto& ca) { ca.validation_delay = 30s; }};
+    site.start();
+    event presented{site.io.get_executor()};
+    bool is_presented = false;
+    site.on_line = [&](std::string_view line) {
+        is_presented = is_presented || line.starts_with("challenge for a.test");
+        presented.notify_all();
+    };
+    test::started<certificate_ptr> asked{site.io.get_executor(), site.manager->cert("a.test")};
+    worker outside;
+    auto look = [&](std::string name) -> asio::awaitable<std::string> {
+        while (!is_presented)
+            co_await presented.wait();
+        auto call = [port = site.https_port(), name] {
+            return test::run_program(
+                {"sh", "-c",
+                 "openssl s_client -connect 127.0.0.1:" + std::to_string(port) + " -servername " + name +
+                     " -alpn acme-tls/1 </dev/null 2>&1 | tee /dev/stderr | openssl x509 -noout -text 2>&1; true"});
+        };
+        co_return co_await outside.run(std::move(call));
+    };
+    const auto shown = site.run(look("a.test"));
+    CHECK_THAT(shown, Catch::Contains("1.3.6.1.5.5.7.1.31: critical"));
+    CHECK_THAT(shown, Catch::Contains("DNS:a.test"));
+    CHECK_THAT(site.run(look("b.test")), !Catch::Contains("1.3.6.1.5.5.7.1.31"));
+    asked.cancel();
 }
 
 TEST_CASE("a second serve() is refused while the first goes on") {
