@@ -49,12 +49,14 @@ endpoint remote_endpoint_of(const Lowest& lowest) {
 
 }  // namespace detail
 
-/// The server's side of a TLS handshake on `stream`, with the certificate that `source` has for its client; suspended until it is
-/// there. The stream's context went through `manager::install()` or `prepare_server_context()`.
+/// The server's side of a TLS handshake on `stream`, with the certificate that `source` has for its client;
+/// suspended until it is there. The stream's context went through `manager::install()` or
+/// `prepare_server_context()`.
 ///
-/// True for a client; false for a tls-alpn-01 validation (RFC 8737), which is complete with that: close the stream.
-/// Throws what the source threw, after the client got its alert; else `error`: `context_not_installed`, `tls_failed`,
-/// `connection_closed`. Source and stream must outlive it. After an error or cancellation the stream can only be closed.
+/// True for a client; false for a tls-alpn-01 validation (RFC 8737), which is complete with that: close the
+/// stream. Throws what the source threw, after the client got its alert; else `error`: `context_not_installed`,
+/// `tls_failed`, `connection_closed`. Source and stream must outlive it. After an error or cancellation the
+/// stream can only be closed.
 template <typename Next>
 asio::awaitable<bool> handshake(certificate_source& source, asio::ssl::stream<Next>& stream) {
     ssl_handshake state{

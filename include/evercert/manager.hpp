@@ -35,11 +35,12 @@ namespace evercert {
 /// obtains a certificate for any name that a client asks for, within its limits. Call `set_hosts()`: a
 /// server that obtains for any name lets anybody who points a name at it spend its limits.
 ///
-/// *Threads*: the manager works on a strand of its own. Every member may be called from any thread, except `handle()`, which
-/// must not be called after `serve()` began. Awaitables resume on the executor of the coroutine that awaits them.
+/// *Threads*: the manager works on a strand of its own. Every member may be called from any thread, except
+/// `handle()`, which must not be called after `serve()` began. Awaitables resume on the executor of the coroutine
+/// that awaits them.
 ///
-/// *Lifetime*: the io_context must outlive the manager. Destroying the manager stops it; coroutines that are still inside it end with
-/// `errc::stopped`.
+/// *Lifetime*: the io_context must outlive the manager. Destroying the manager stops it; coroutines that are
+/// still inside it end with `errc::stopped`.
 ///
 /// *Cancellation*: every awaitable can be cancelled (terminal). The caller leaves; work that others may be waiting
 /// for, such as an order, goes on until `stop()`.
@@ -70,10 +71,12 @@ public:
 
     // Certificates.
 
-    /// The certificate for `name`: from memory, from the store, or obtained now. Waits for the limiters as long as it takes; cancel it
-    /// to leave. Throws what the order threw; every caller that waited for it gets the same.
+    /// The certificate for `name`: from memory, from the store, or obtained now. Waits for the limiters as long
+    /// as it takes; cancel it to leave. Throws what the order threw; every caller that waited for it gets the
+    /// same.
     asio::awaitable<certificate_ptr> cert(identifier name);
-    /// One certificate for all of `names`, at most 100 (Let's Encrypt's limit), obtained now if memory and store have none.
+    /// One certificate for all of `names`, at most 100 (Let's Encrypt's limit), obtained now if memory and store
+    /// have none.
     asio::awaitable<certificate_ptr> manage(std::vector<identifier> names);
     /// From memory: exact, then by wildcard; null if there is none. Never waits.
     certificate_ptr find(const identifier& name) const;
@@ -98,17 +101,20 @@ public:
     /// Answer `pattern` (see `mux`) with `handler`. Throws `errc::invalid_options`.
     void handle(std::string_view pattern, handler);
 
-    /// Listen for HTTP and HTTPS as `manager_options::server` says: HTTP answers http-01 validations and redirects everything else,
-    /// HTTPS serves the handlers. Does what `run()` does, too. Returns after `stop()`; throws `errc::listen_failed`, with the
-    /// address and the reason, if a listener cannot be opened. Cancellation stops it as `stop()` does, but throws `operation_aborted`.
+    /// Listen for HTTP and HTTPS as `manager_options::server` says: HTTP answers http-01 validations and
+    /// redirects everything else, HTTPS serves the handlers. Does what `run()` does, too. Returns after `stop()`;
+    /// throws `errc::listen_failed`, with the address and the reason, if a listener cannot be opened.
+    /// Cancellation closes the listeners and the connections at once and throws `operation_aborted`; then it may be
+    /// called again.
     asio::awaitable<void> serve();
     /// HTTPS alone, for applications that have their own server on port 80.
     asio::awaitable<void> serve_https();
-    /// What port 80 answers: an http-01 validation's key authorization, else a redirect to the same URL over HTTPS without a port,
-    /// 302 for safe methods and 308 for others; 400 without a host.
+    /// What port 80 answers: an http-01 validation's key authorization, else a redirect to the same URL over
+    /// HTTPS without a port, 302 for safe methods and 308 for others; 400 without a host.
     response redirect_http(const request&) const;
 
-    /// The background work alone (renewal), for applications that accept connections themselves. Returns after `stop()`.
+    /// The background work alone (renewal), for applications that accept connections themselves. Returns after
+    /// `stop()`.
     asio::awaitable<void> run();
 
     /// Returns once `serve()` or `serve_https()` listens on all its addresses. Throws `errc::stopped`.
@@ -117,36 +123,41 @@ public:
     std::vector<endpoint> http_endpoints() const;
     std::vector<endpoint> https_endpoints() const;
 
-    /// End `serve()`, `run()` and everything in progress; they return once connections are closed, orders have ended and state is saved.
-    /// Final: a stopped manager stays stopped.
+    /// End `serve()`, `run()` and everything in progress; they return once connections are closed, orders have
+    /// ended and state is saved. Final: a stopped manager stays stopped.
     void stop();
 
     // TLS elsewhere.
 
-    /// Make `context` ask this manager for certificates: sets its ClientHello and ALPN callbacks, which replace those that the application
-    /// had set (whoever sets last wins), and its session id context. Chain the application's protocols by `alpn_protocols`, in
-    /// the server's order of preference; without them no ALPN is answered except for challenges. OpenSSL calls back on the thread that does
-    /// the handshake, on any number of threads at once. The manager must outlive the context's handshakes.
+    /// Make `context` ask this manager for certificates: sets its ClientHello and ALPN callbacks, which replace
+    /// those that the application had set (whoever sets last wins), and its session id context. Name the
+    /// application's protocols in `alpn_protocols`, in the server's order of preference; without them no ALPN is
+    /// answered except for challenges. OpenSSL calls back on the thread that does the handshake, on any number of
+    /// threads at once. A context may outlive the manager: its handshakes are refused then.
     ///
     /// A server of its own cannot be suspended: a name that is not in memory is refused and obtained in the background.
     void install(SSL_CTX* context, std::vector<std::string> alpn_protocols = {});
     void install(asio::ssl::context& context, std::vector<std::string> alpn_protocols = {});
 
-    /// The server's side of a TLS handshake on the application's own stream, whose context went through `install()` (else
-    /// `errc::context_not_installed`): suspends until the certificate is there. True for a client; false for a tls-alpn-01
-    /// validation, which is answered inside: close the stream. Defined in `<evercert/asio_ssl.hpp>`.
+    /// The server's side of a TLS handshake on the application's own stream, whose context went through
+    /// `install()` (else `errc::context_not_installed`): suspends until the certificate is there. True for a
+    /// client; false for a tls-alpn-01 validation, which is answered inside: close the stream. Defined in
+    /// `<evercert/asio_ssl.hpp>`.
     template <typename Next>
     asio::awaitable<bool> handshake(asio::ssl::stream<Next>& stream);
 
     // State.
 
-    /// The whole state as text: account with its key, host list, certificates with their keys, limits. Keep it as secret as a key.
+    /// The whole state as text: account with its key, host list, certificates with their keys, limits. Keep it as
+    /// secret as a key.
     std::string marshal() const;
-    /// Replace the whole state. Throws `errc::state_damaged` with place and reason, or `state_version`; then nothing is changed.
+    /// Replace the whole state. Throws `errc::state_damaged` with place and reason, or `state_version`; then
+    /// nothing is changed.
     void unmarshal(std::string_view text);
-    /// Load the state from this file, if it is there, and save it at every change: written beside, synced, renamed, mode 0600; the
-    /// previous generation stays as `path` + ".previous". Call it before `serve()`. Reads at once: throws as `unmarshal()` does, naming the file,
-    /// and `errc::store_failed` if it cannot be read or its folder not written. A damaged file is never overwritten.
+    /// Load the state from this file, if it is there, and save it at every change: written beside, synced,
+    /// renamed, mode 0600; the previous generation stays as `path` + ".previous". Call it before `serve()`. Reads
+    /// at once: throws as `unmarshal()` does, naming the file, and `errc::store_failed` if it cannot be read or
+    /// its folder not written. A damaged file is never overwritten.
     void cache_file(std::string path);
     /// The channel that tells of changes: the same for every caller.
     watch_channel& watch();

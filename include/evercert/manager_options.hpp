@@ -27,14 +27,16 @@ struct rate {
     int burst = 1;
 };
 
-/// The ways of proof that evercert knows; their texts are "tls-alpn-01" (RFC 8737) and "http-01" (RFC 8555, section 8.3).
+/// The ways of proof that evercert knows; their texts are "tls-alpn-01" (RFC 8737) and "http-01" (RFC 8555,
+/// section 8.3).
 enum class challenge_type { tls_alpn_01, http_01 };
 
 /// What a manager is told once, when it is made.
 struct manager_options {
     /// The contact of the account. Empty = the account is anonymous, which Let's Encrypt allows.
     std::string email = {};
-    /// Gets the URL of the CA's terms of service; true agrees. None = agree. Called on the manager's strand: must not block.
+    /// Gets the URL of the CA's terms of service; true agrees. None = agree. Called on the manager's strand: must
+    /// not block.
     std::function<bool(std::string_view terms_url)> terms_prompt = {};
 
     std::string directory_url = std::string{acme::lets_encrypt};
@@ -70,7 +72,8 @@ struct manager_options {
     /// After a failed renewal; doubled by each further failure up to `retry_max`.
     std::chrono::milliseconds retry_first = std::chrono::minutes{1};
     std::chrono::milliseconds retry_max = std::chrono::hours{24};
-    /// A name whose certificate could not be obtained is refused without asking the CA for this long, or as long as the CA's `Retry-After` says.
+    /// A name whose certificate could not be obtained is refused without asking the CA for this long, or as long
+    /// as the CA's `Retry-After` says.
     std::chrono::milliseconds failure_memory = std::chrono::minutes{1};
     /// Beyond it the one that ends first is forgotten.
     std::size_t failures_remembered_max = 10'000;

@@ -60,10 +60,10 @@ class listener {
 public:
     virtual ~listener() = default;
 
-    /// The next connection, bound to `executor`. Throws `std::system_error`: `operation_aborted` when
-    /// cancelled or closed; what the system says otherwise, and the listener goes on listening: after
-    /// `no_descriptors` (EMFILE, ENFILE), `no_buffer_space` or `no_memory` the connection is still there, so pause before
-    /// the next try or the loop spins.
+    /// The next connection, bound to `executor`. Throws `std::system_error`: `operation_aborted` when cancelled
+    /// or closed; what the system says otherwise, and the listener goes on listening: after `no_descriptors`
+    /// (EMFILE, ENFILE), `no_buffer_space` or `no_memory` the connection is still there, so pause before the next
+    /// try or the loop spins.
     virtual asio::awaitable<std::unique_ptr<stream>> accept(asio::any_io_executor executor) = 0;
     virtual void close() noexcept = 0;
     /// The address bound, with the port that the system chose where 0 was asked for.
@@ -99,9 +99,10 @@ struct network_options {
     std::vector<endpoint> name_servers = {};
 };
 
-/// Real sockets. Names are resolved by c-ares, which reads /etc/hosts and resolv.conf each time, tries as often as that says,
-/// and can be cancelled at any moment; other sources of nsswitch.conf (mDNS, LDAP) are not asked. localhost is the loopback
-/// (RFC 6761). Sockets are closed by exec, and a peer that is gone is an error, never SIGPIPE.
+/// Real sockets. Names are resolved by c-ares, which reads /etc/hosts and resolv.conf each time, tries as often
+/// as that says, and can be cancelled at any moment; other sources of nsswitch.conf (mDNS, LDAP) are not asked.
+/// localhost is the loopback (RFC 6761). Sockets are closed by exec, and a peer that is gone is an error, never
+/// SIGPIPE.
 ///
 /// Listening on `[::]` takes IPv4 connections too, and on a machine without IPv6 those alone.
 std::shared_ptr<network> system_network() noexcept;

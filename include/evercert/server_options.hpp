@@ -26,7 +26,8 @@ struct server_options {
     std::chrono::milliseconds body_timeout = std::chrono::seconds{60};
     /// From the first byte of a response to its last.
     std::chrono::milliseconds write_timeout = std::chrono::seconds{60};
-    /// Before a connection's first request and between two: longer than a browser's burst, shorter than what a NAT keeps.
+    /// Before a connection's first request and between two: longer than a browser's burst, shorter than what a
+    /// NAT keeps.
     std::chrono::milliseconds idle_timeout = std::chrono::seconds{75};
     /// How long `stop()` waits for requests in flight before it closes their connections.
     std::chrono::milliseconds stop_grace = std::chrono::milliseconds{1500};

@@ -31,8 +31,8 @@ public:
 /// "certificates/example.com"; a segment has 1-253 characters from "a-z0-9.-_*:". Values are JSON
 /// documents in UTF-8, at most `value_max` bytes.
 ///
-/// Implementations must be reentrant: awaitables of several coroutines may be in progress at once. All throw `error` with
-/// `errc::store_failed`, and a text that says what to do, when the store cannot do its work.
+/// Implementations must be reentrant: awaitables of several coroutines may be in progress at once. All throw
+/// `error` with `errc::store_failed`, and a text that says what to do, when the store cannot do its work.
 class store {
 public:
     virtual ~store() = default;

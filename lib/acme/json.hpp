@@ -36,9 +36,9 @@ boost::json::object parse_json_object(std::string_view body, json_source);
 /// leave TLS.
 bool is_https_url(std::string_view) noexcept;
 
-/// Reads the members of an object from a CA: strict types, bounded sizes. Unknown members are nobody's business (RFC 8555,
-/// section 6); null is as good as absent. Every function throws `errc::acme_malformed`, which names the member. `object` and what
-/// `source` refers to must outlive it.
+/// Reads the members of an object from a CA: strict types, bounded sizes. Unknown members are nobody's business
+/// (RFC 8555, section 6); null is as good as absent. Every function throws `errc::acme_malformed`, which names
+/// the member. `object` and what `source` refers to must outlive it.
 class json_reader {
 public:
     json_reader(const boost::json::object& object, json_source source) : object_{object}, source_{source} {}

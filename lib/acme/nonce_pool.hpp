@@ -8,7 +8,8 @@
 
 namespace evercert::acme {
 
-/// RFC 8555, section 6.5.1: base64url, else it MUST be ignored. Its length is bounded since it goes back in every request.
+/// RFC 8555, section 6.5.1: base64url, else it MUST be ignored. Its length is bounded since it goes back in every
+/// request.
 bool is_nonce(std::string_view) noexcept;
 
 /// Nonces for the next requests: the newest first, since CAs let them expire; the oldest are dropped.

@@ -19,7 +19,8 @@ evercert::problem read_problem(const boost::json::object&);
 /// The same from the body of an answer, whatever its content type says. Nothing if it is not a problem document.
 std::optional<evercert::problem> parse_problem(std::string_view body);
 
-/// For people, on one line: `caa: "detail"; "a.test": caa: "detail": let the CA in by …`; the end is what to do about it.
+/// For people, on one line: `caa: "detail"; "a.test": caa: "detail": let the CA in by …`; the end is what to do
+/// about it.
 std::string describe(const evercert::problem&);
 
 /// What to throw for an answer that is not a success: which step, whose answer, what it said, what to do.

@@ -7,8 +7,9 @@
 
 namespace evercert::acme {
 
-// A CA's documents (RFC 8555, section 7.1) as values. Pure functions: `url` is where the document came from, which it does not
-// say itself. They throw `errc::acme_malformed` for what the RFC does not allow or no sane CA sends.
+// A CA's documents (RFC 8555, section 7.1) as values. Pure functions: `url` is where the document came from,
+// which it does not say itself. They throw `errc::acme_malformed` for what the RFC does not allow or no sane CA
+// sends.
 
 acme::directory parse_directory(std::string_view body, std::string_view url);
 acme::account parse_account(std::string_view body, std::string url);
@@ -20,8 +21,8 @@ acme::challenge parse_challenge(std::string_view body, std::string_view url);
 /// characters are refused.
 bool is_token(std::string_view) noexcept;
 
-/// Throws `errc::acme_malformed` unless this is PEM that holds certificates and nothing else (section 9.1): a key or a text among them
-/// means that somebody misleads us.
+/// Throws `errc::acme_malformed` unless this is PEM that holds certificates and nothing else (section 9.1): a key
+/// or a text among them means that somebody misleads us.
 void check_chain(std::string_view pem, std::string_view url);
 
 }  // namespace evercert::acme

@@ -20,9 +20,10 @@ struct memory_stream_options {
     endpoint second = {};
 };
 
-/// Two streams that are connected to each other in memory, and behave as TCP does: what was written before `shutdown_write()` or
-/// `close()` can still be read, then comes `eof`, or `connection_reset` if the peer closed with something left unread. Writing to
-/// a peer that has closed is `connection_reset`, writing after one's own `shutdown_write()` `broken_pipe`.
+/// Two streams that are connected to each other in memory, and behave as TCP does: what was written before
+/// `shutdown_write()` or `close()` can still be read, then comes `eof`, or `connection_reset` if the peer closed
+/// with something left unread. Writing to a peer that has closed is `connection_reset`, writing after one's own
+/// `shutdown_write()` `broken_pipe`.
 ///
 /// A wait never completes inline. Both streams are used on one thread at a time, whatever their executors.
 std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> memory_stream_pair(

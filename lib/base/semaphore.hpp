@@ -10,7 +10,8 @@
 
 namespace evercert {
 
-/// At most so many at once; the others wait. Thread-bound to its executor; must outlive those who wait and every permit.
+/// At most so many at once; the others wait. Thread-bound to its executor; must outlive those who wait and every
+/// permit.
 class semaphore {
 public:
     semaphore(asio::any_io_executor executor, std::size_t permits) : free_{permits}, freed_{std::move(executor)} {}

@@ -10,8 +10,8 @@
 
 namespace evercert {
 
-/// Read what is there, at least one byte; 0 at the end of the stream. Throws `std::system_error` for anything else. `from` and the buffer
-/// must outlive it.
+/// Read what is there, at least one byte; 0 at the end of the stream. Throws `std::system_error` for anything
+/// else. `from` and the buffer must outlive it.
 asio::awaitable<std::size_t> read_some(stream& from, std::span<std::byte> into);
 
 /// Write all of it. Throws `std::system_error`.

@@ -7,8 +7,8 @@
 
 namespace evercert {
 
-/// A token bucket as a pure value: one point in time, the moment at which the bucket is full again. (The generic cell rate
-/// algorithm, ITU-T I.371.) Every operation is told the time.
+/// A token bucket as a pure value: one point in time, the moment at which the bucket is full again. (The generic
+/// cell rate algorithm, ITU-T I.371.) Every operation is told the time.
 class token_bucket {
 public:
     /// An interval of 0 never limits. A new bucket is full.

@@ -18,8 +18,9 @@ namespace evercert {
 
 [[noreturn]] void throw_timed_out(const std::string& what, duration limit);
 
-/// Await `work`, but no longer than `limit`: then it is cancelled and `errc::timed_out` is thrown with `what` in its text
-/// ("connecting to ca.test took longer than 10 s"). Returns only after `work` has ended. Costs about 6 µs.
+/// Await `work`, but no longer than `limit`: then it is cancelled and `errc::timed_out` is thrown with `what` in
+/// its text ("connecting to ca.test took longer than 10 s"). Returns only after `work` has ended. Costs about 6
+/// µs.
 template <typename T>
 asio::awaitable<T> within(clock& time, duration limit, std::string what, asio::awaitable<T> work) {
     using namespace asio::experimental::awaitable_operators;

@@ -13,8 +13,8 @@
 
 namespace evercert {
 
-/// Where work that blocks goes (fsync, RSA keys), so that no loop ever waits for it: one thread, started at first use, or an
-/// executor of the application's. Thread-safe.
+/// Where work that blocks goes (fsync, RSA keys), so that no loop ever waits for it: one thread, started at first
+/// use, or an executor of the application's. Thread-safe.
 class worker {
 public:
     /// An empty executor means a thread of our own.

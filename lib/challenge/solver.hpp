@@ -23,9 +23,9 @@ public:
     std::string key_authorization;
 };
 
-/// Proves control of a name in one way. `present` MUST return only when the CA can see the answer; `clean_up` MUST be called after
-/// `present` began, whatever came of it, and MUST NOT throw. Answers of several names and orders may be there at once.
-/// Thread-safe.
+/// Proves control of a name in one way. `present` MUST return only when the CA can see the answer; `clean_up`
+/// MUST be called after `present` began, whatever came of it, and MUST NOT throw. Answers of several names and
+/// orders may be there at once. Thread-safe.
 class solver {
 public:
     virtual ~solver() = default;

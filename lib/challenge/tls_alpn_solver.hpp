@@ -27,7 +27,8 @@ public:
 private:
     std::shared_ptr<clock> clock_;
     mutable std::mutex mutex_;
-    /// By the server name that the CA sends. Two orders for one name may be in progress: the last one presented answers.
+    /// By the server name that the CA sends. Two orders for one name may be in progress: the last one presented
+    /// answers.
     std::multimap<std::string, std::pair<std::string, certificate_ptr>, std::less<>> by_name_;
 };
 

@@ -13,8 +13,8 @@
 
 namespace evercert {
 
-/// Which URLs a client takes. A client of a CA takes https alone; plain HTTP is for those who validate http-01 challenges
-/// (RFC 8555, section 8.3) and for neighbours on the same machine.
+/// Which URLs a client takes. A client of a CA takes https alone; plain HTTP is for those who validate http-01
+/// challenges (RFC 8555, section 8.3) and for neighbours on the same machine.
 enum class url_schemes { https, http_and_https };
 
 /// An HTTP client with connection reuse. Thread-bound; several requests may be in progress at once, each on a
@@ -32,11 +32,11 @@ public:
 
     /// `request.target` is an absolute URL. Redirects are not followed: the answer is the caller's.
     ///
-    /// A server may close an idle connection at the moment at which it is used again. A request that dies so on a reused
-    /// connection, before any byte of the answer came, is sent once more on a new one if its method is safe, or if the
-    /// connection broke before all of it was written, so that the server cannot have acted on it.
-    /// Any other POST ends with `connection_closed`: whether the server acted on it is unknown, and only the caller can
-    /// find out (for ACME: read the order again; the nonce is spent or not, take another).
+    /// A server may close an idle connection at the moment at which it is used again. A request that dies so on a
+    /// reused connection, before any byte of the answer came, is sent once more on a new one if its method is
+    /// safe, or if the connection broke before all of it was written, so that the server cannot have acted on it.
+    /// Any other POST ends with `connection_closed`: whether the server acted on it is unknown, and only the
+    /// caller can find out (for ACME: read the order again; the nonce is spent or not, take another).
     ///
     /// Throws `error`: `resolve_failed`, `connect_failed`, `peer_untrusted`, `tls_failed`, `timed_out`,
     /// `connection_closed`, `http_malformed` (the answer, or a request that cannot be sent), `body_too_large`.

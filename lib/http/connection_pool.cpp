@@ -9,8 +9,8 @@ namespace evercert {
 
 namespace {
 
-// A peer that has closed, or sends what nobody asked for, has made the connection useless. TLS takes session tickets here
-// and answers would_block after them.
+// A peer that has closed, or sends what nobody asked for, has made the connection useless. TLS takes session
+// tickets here and answers would_block after them.
 bool is_quiet(stream& connection) {
     std::array<std::byte, 1> unasked;
     return connection.try_read(unasked).error == asio::error::would_block;

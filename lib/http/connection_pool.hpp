@@ -11,7 +11,8 @@
 
 namespace evercert {
 
-/// Connections that wait for their next request. Expired ones are dropped at the next use of the pool: no timer runs for them.
+/// Connections that wait for their next request. Expired ones are dropped at the next use of the pool: no timer
+/// runs for them.
 class connection_pool {
 public:
     connection_pool(std::size_t size_max, duration idle_timeout, std::shared_ptr<clock>);

@@ -107,8 +107,9 @@ private:
 /// Throws `error` (`errc::http_malformed`) for a method, target or field that would not arrive as it is.
 std::string encode_request(const request&, std::string_view target, std::string_view host);
 
-/// A response's head; `to_head` does not change it. The fields that are the server's to set are dropped from the message.
-/// Throws `error` (`errc::http_malformed`) for a status or a field that cannot be sent: response splitting ends here.
+/// A response's head; `to_head` does not change it. The fields that are the server's to set are dropped from the
+/// message. Throws `error` (`errc::http_malformed`) for a status or a field that cannot be sent: response
+/// splitting ends here.
 std::string encode_response_head(const response&, bool keep_alive, wall_time now);
 
 /// RFC 9110, section 6.4.1: answers with these statuses never have a body.

@@ -16,8 +16,9 @@ struct http1_failure {
     std::string_view what;
 };
 
-/// Collects the bytes of a head and refuses what no parser may be lenient about, as soon as it comes: bare CR
-/// and bare LF, NUL and other control characters, folded lines. Boost.Beast has unfolded lines before it hands them out.
+/// Collects the bytes of a head and refuses what no parser may be lenient about, as soon as it comes: bare CR and
+/// bare LF, NUL and other control characters, folded lines. Boost.Beast has unfolded lines before it hands them
+/// out.
 class http1_head_scanner {
 public:
     explicit http1_head_scanner(std::size_t head_max) : head_max_{head_max} {}

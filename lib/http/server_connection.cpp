@@ -25,8 +25,8 @@ constexpr std::size_t input_max = 16 << 10;
 // A body up to this goes with the head in one write.
 constexpr std::size_t joined_body_max = 16 << 10;
 
-// A client that has closed its side while its answer is being made may only have closed its half (printf | nc), or be gone:
-// TCP does not tell. It has this long.
+// A client that has closed its side while its answer is being made may only have closed its half (printf | nc),
+// or be gone: TCP does not tell. It has this long.
 constexpr std::chrono::seconds half_closed_grace{5};
 
 // RFC 9112, section 9.6: read on after the last answer, or its tail is lost to a reset. How long, and how much.
@@ -45,8 +45,9 @@ std::string describe(const std::exception_ptr& thrown) {
 
 }  // namespace
 
-/// Three coroutines share a connection: `receive` reads, so that an end of the connection is noticed whatever else goes on; `serve`
-/// decodes, asks the handler and writes; `watch` ends what takes too long. The first that ends, ends all.
+/// Three coroutines share a connection: `receive` reads, so that an end of the connection is noticed whatever
+/// else goes on; `serve` decodes, asks the handler and writes; `watch` ends what takes too long. The first that
+/// ends, ends all.
 struct http_server_connection::impl {
     impl(
         std::unique_ptr<stream> on, std::string server_name, handler answer, const server_options& options,

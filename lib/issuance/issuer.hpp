@@ -22,8 +22,8 @@ struct issuer_options {
     std::chrono::milliseconds order_timeout = std::chrono::minutes{15};
 };
 
-/// One order from newOrder to a certificate that can be served (RFC 8555, section 7.1.6): the steps in their order, and what is
-/// cleaned up whatever happens. No policy on when: limits are the caller's.
+/// One order from newOrder to a certificate that can be served (RFC 8555, section 7.1.6): the steps in their
+/// order, and what is cleaned up whatever happens. No policy on when: limits are the caller's.
 ///
 /// Thread-bound. Must outlive what it awaits.
 class issuer {
@@ -37,8 +37,9 @@ public:
         bool try_again = false;           ///< another challenge is left to try
     };
 
-    /// Order a certificate for `names` from the CA of `client` with its account, and verify it. `learned` takes what the failure taught; both must outlive it.
-    /// A finalize whose answer is lost is never sent again: the order is read instead.
+    /// Order a certificate for `names` from the CA of `client` with its account, and verify it. `learned` takes
+    /// what the failure taught; both must outlive it. A finalize whose answer is lost is never sent again: the
+    /// order is read instead.
     asio::awaitable<certificate_ptr> order(acme::client& client, std::vector<identifier> names, lessons& learned);
 
 private:

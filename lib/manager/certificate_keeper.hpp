@@ -27,7 +27,8 @@
 
 namespace evercert {
 
-/// Gets certificates and keeps them fresh: steps 4 to 9 of the way of a handshake. Thread-bound to the manager's strand.
+/// Gets certificates and keeps them fresh: steps 4 to 9 of the way of a handshake. Thread-bound to the manager's
+/// strand.
 class certificate_keeper {
 public:
     certificate_keeper(
@@ -36,7 +37,8 @@ public:
 
     /// For the application: waits for the limiters as long as it takes, and asks the CA even if it failed a moment ago.
     asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names);
-    /// For a TLS client: is the name admitted, did it fail lately, does a limiter have it wait too long? Then refused at once.
+    /// For a TLS client: is the name admitted, did it fail lately, does a limiter have it wait too long? Then
+    /// refused at once.
     asio::awaitable<certificate_ptr> obtain_for_handshake(identifier name);
     /// The same without a client who waits for it: errors go to the log.
     asio::awaitable<void> obtain_in_background(identifier name);

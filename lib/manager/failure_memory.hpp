@@ -8,8 +8,8 @@
 
 namespace evercert {
 
-/// Names that failed lately, so that handshakes for them are refused without asking the CA again. Bounded: beyond `entries_max` the one
-/// that ends first is forgotten. A pure value; not synchronized.
+/// Names that failed lately, so that handshakes for them are refused without asking the CA again. Bounded: beyond
+/// `entries_max` the one that ends first is forgotten. A pure value; not synchronized.
 class failure_memory {
 public:
     explicit failure_memory(std::size_t entries_max) : entries_max_{entries_max} {}

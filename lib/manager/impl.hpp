@@ -49,13 +49,15 @@ private:
     std::vector<endpoint> list_;
 };
 
-/// The parts and their wiring. Coroutines that work on a part keep all of it alive: see `enter` and `task_group::keep_alive`.
+/// The parts and their wiring. Coroutines that work on a part keep all of it alive: see `enter` and
+/// `task_group::keep_alive`.
 struct manager::impl final : certificate_source, std::enable_shared_from_this<manager::impl> {
     impl(asio::any_io_executor, manager_options);
     /// What needs a shared pointer to itself.
     void start();
 
-    /// Run `work`, which one of the members below made, on the strand; `errc::stopped` if the manager is or gets stopped.
+    /// Run `work`, which one of the members below made, on the strand; `errc::stopped` if the manager is or gets
+    /// stopped.
     template <typename T>
     static asio::awaitable<T> enter(std::shared_ptr<impl> self, asio::awaitable<T> work) {
         self->check_running();

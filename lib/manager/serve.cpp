@@ -9,7 +9,8 @@
 namespace evercert {
 namespace {
 
-/// A named function, not a lambda: its frame keeps the handler that it found for as long as the handler's coroutine runs.
+/// A named function, not a lambda: its frame keeps the handler that it found for as long as the handler's
+/// coroutine runs.
 asio::awaitable<response> dispatch(std::shared_ptr<const mux> handlers, request asked) {
     const handler answer = handlers->find(asked);
     co_return co_await answer(std::move(asked));

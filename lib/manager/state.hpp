@@ -45,7 +45,8 @@ struct limits_record {
     wall_time new_hosts_full = {};
 };
 
-/// Store keys. "accounts/ca.test:14000", "certificates/example.com", "certificates/example.com:1f2e3d4c5b6a7988" for several names.
+/// Store keys. "accounts/ca.test:14000", "certificates/example.com", "certificates/example.com:1f2e3d4c5b6a7988"
+/// for several names.
 std::string account_key(std::string_view directory_url);
 std::string certificate_key(const std::vector<identifier>& names);
 inline constexpr std::string_view hosts_key = "hosts";

@@ -19,8 +19,8 @@
 
 namespace evercert {
 
-/// The manager's way to its store. A store that fails does not stop certificates from being served: what could not be saved is remembered
-/// and saved again later. Thread-bound to the manager's strand.
+/// The manager's way to its store. A store that fails does not stop certificates from being served: what could
+/// not be saved is remembered and saved again later. Thread-bound to the manager's strand.
 class vault {
 public:
     vault(asio::any_io_executor, std::shared_ptr<store>, const state&, watch_channel&, std::shared_ptr<clock>, logger);

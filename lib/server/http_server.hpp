@@ -30,12 +30,13 @@ public:
 
     /// Before `run()`. Plain HTTP.
     void add(std::unique_ptr<listener>, handler);
-    /// HTTPS. Challenge connections end after their handshake. The source must outlive `run()`; it is asked on the connection's
-    /// strand.
+    /// HTTPS. Challenge connections end after their handshake. The source must outlive `run()`; it is asked on
+    /// the connection's strand.
     void add(std::unique_ptr<listener>, handler, certificate_source&);
 
-    /// Accept and serve until `stop()`. Returns when every connection is closed and every handler has ended; the listeners are closed
-    /// before the connections are. Cancellation stops at once, and throws `operation_aborted`.
+    /// Accept and serve until `stop()`. Returns when every connection is closed and every handler has ended; the
+    /// listeners are closed before the connections are. Cancellation stops at once, and throws
+    /// `operation_aborted`.
     asio::awaitable<void> run();
 
     /// Accept nothing more, let requests in flight be answered for as long as `grace`, then close what is left.

@@ -39,8 +39,8 @@ std::string clean(std::string_view path) {
     return result;
 }
 
-/// A path of this server, never a host: no "//" in front, which `clean` sees to, and no backslash, which browsers take for
-/// a slash.
+/// A path of this server, never a host: no "//" in front, which `clean` sees to, and no backslash, which browsers
+/// take for a slash.
 std::string location(std::string_view path, std::string_view query) {
     std::string result;
     for (const char c : path) {

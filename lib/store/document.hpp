@@ -14,8 +14,8 @@ using state_items = std::map<std::string, boost::json::object, std::less<>>;
 /// {"evercert": 1, "items": {KEY: VALUE, …}}, one item a line, so that people can compare two of them.
 std::string write_document(const state_items&);
 
-/// Throws `error`: `state_damaged` with the place and the reason, `state_version` if a later version wrote it. An empty text
-/// is an empty state.
+/// Throws `error`: `state_damaged` with the place and the reason, `state_version` if a later version wrote it. An
+/// empty text is an empty state.
 state_items read_document(std::string_view text);
 
 /// The version that `write_document` writes: the highest that `read_document` takes.

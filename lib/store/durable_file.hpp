@@ -13,9 +13,9 @@ namespace evercert {
 /// than `size_max` bytes.
 std::optional<std::string> read_file(const std::string& path, std::size_t size_max);
 
-/// Replace the file: write beside it with mode 0600, fsync, keep what was there as `path` + ".previous" (a hard link, so
-/// `path` is never missing), rename, fsync the folder. After an error the old file is there as it was, and nothing else.
-/// Throws `errc::store_failed`.
+/// Replace the file: write beside it with mode 0600, fsync, keep what was there as `path` + ".previous" (a hard
+/// link, so `path` is never missing), rename, fsync the folder. After an error the old file is there as it was,
+/// and nothing else. Throws `errc::store_failed`.
 void replace_file(const std::string& path, std::string_view content);
 
 }  // namespace evercert

@@ -95,8 +95,8 @@ private:
         one_file_store_type& of_;
     };
 
-    /// Returns when generation `mine` or a later one is in the file. One writes at a time; those who wait are served by one
-    /// more write together.
+    /// Returns when generation `mine` or a later one is in the file. One writes at a time; those who wait are
+    /// served by one more write together.
     asio::awaitable<void> write(std::uint64_t mine) {
         const auto self = shared_from_this();
         while (in_file_ < mine) {

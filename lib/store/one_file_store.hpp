@@ -13,14 +13,14 @@
 
 namespace evercert {
 
-/// The store behind `cache_file()`: every value in one file, which is written whole at each change. Changes that come while it is being
-/// written are written together. For one process.
+/// The store behind `cache_file()`: every value in one file, which is written whole at each change. Changes that
+/// come while it is being written are written together. For one process.
 ///
 /// Thread-bound to `executor`, a strand.
 class one_file_store : public store {
 public:
-    /// Reads the file at once; throws as `read_document` does, with the path in the text, and `errc::store_failed` if the file cannot be read or its folder
-    /// not be written to.
+    /// Reads the file at once; throws as `read_document` does, with the path in the text, and
+    /// `errc::store_failed` if the file cannot be read or its folder not be written to.
     static std::shared_ptr<one_file_store> open(
         asio::any_io_executor executor, std::shared_ptr<worker>, std::shared_ptr<clock>, std::string path);
 

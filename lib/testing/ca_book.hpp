@@ -14,8 +14,9 @@
 
 namespace evercert::testing {
 
-/// The CA's records and how their states change (RFC 8555, section 7.1.6). Delays and expiry are not timers: a record is
-/// brought up to date when it is looked at, so the same requests at the same times give the same answers.
+/// The CA's records and how their states change (RFC 8555, section 7.1.6). Delays and expiry are not timers: a
+/// record is brought up to date when it is looked at, so the same requests at the same times give the same
+/// answers.
 ///
 /// References stay valid for the life of the book.
 class ca_book {

@@ -11,7 +11,8 @@ namespace evercert::testing {
 
 namespace {
 
-/// The reasons that RFC 5280, section 5.3.1 has for a certificate of a server; 6, 8, 9 and 10 are for others, 7 is unused.
+/// The reasons that RFC 5280, section 5.3.1 has for a certificate of a server; 6, 8, 9 and 10 are for others, 7
+/// is unused.
 bool is_revocation_reason(const boost::json::value& reason) {
     if (!reason.is_int64())
         return false;

@@ -14,8 +14,8 @@ namespace evercert::testing {
 /// Throws `refusal` (badPublicKey).
 public_key parse_jwk(const boost::json::object&);
 
-/// A JWS as RFC 8555, section 6.2 allows it: flattened, one signature, no unprotected header, and either "jwk" or "kid".
-/// Its signature is not checked yet.
+/// A JWS as RFC 8555, section 6.2 allows it: flattened, one signature, no unprotected header, and either "jwk" or
+/// "kid". Its signature is not checked yet.
 class jws_request {
 public:
     /// Throws `refusal`: malformed, badSignatureAlgorithm.

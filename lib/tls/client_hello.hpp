@@ -12,8 +12,8 @@ typedef struct ssl_st SSL;
 
 namespace evercert {
 
-/// Read what a client said, inside OpenSSL's ClientHello callback. Returns 0, or the alert to send (RFC 8446, section 6)
-/// if an extension is malformed. The server name is what the client sent, whatever bytes those are.
+/// Read what a client said, inside OpenSSL's ClientHello callback. Returns 0, or the alert to send (RFC 8446,
+/// section 6) if an extension is malformed. The server name is what the client sent, whatever bytes those are.
 int read_client_hello(SSL*, client_hello& into);
 
 /// The extensions' bodies: RFC 6066, section 3, and RFC 7301, section 3.1. Return 0 or an alert.

@@ -22,8 +22,8 @@ namespace {
 
 enum class need { nothing, readable, writable, time };
 
-/// One direction of the stream below, which allows one wait at a time, while a reader and a writer up here may both need
-/// it: OpenSSL reads in order to write, and the other way round.
+/// One direction of the stream below, which allows one wait at a time, while a reader and a writer up here may
+/// both need it: OpenSSL reads in order to write, and the other way round.
 struct shared_wait {
     explicit shared_wait(asio::any_io_executor executor) : ended{std::move(executor)} {}
     bool in_progress = false;
@@ -51,8 +51,8 @@ void set_alpn(SSL* ssl, const std::vector<std::string>& protocols) {
         throw std::bad_alloc{};
 }
 
-/// RFC 9525: the name is verified against subject alternative names alone; RFC 6066, section 3: no address and no trailing
-/// dot in SNI.
+/// RFC 9525: the name is verified against subject alternative names alone; RFC 6066, section 3: no address and no
+/// trailing dot in SNI.
 void set_peer_name(SSL* ssl, std::string name) {
     X509_VERIFY_PARAM* const verify = SSL_get0_param(ssl);
     X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);

@@ -65,8 +65,9 @@ private:
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& content);
 
-/// A port of 127.0.0.1 that was free a moment ago, for TCP and UDP; below the range that outgoing connections take theirs
-/// from. For programs that cannot be told to take port 0; whoever uses it tries again if it was taken meanwhile.
+/// A port of 127.0.0.1 that was free a moment ago, for TCP and UDP; below the range that outgoing connections
+/// take theirs from. For programs that cannot be told to take port 0; whoever uses it tries again if it was taken
+/// meanwhile.
 std::uint16_t free_port();
 
 }  // namespace test

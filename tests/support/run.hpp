@@ -91,8 +91,8 @@ auto run_io(Coroutine&& coroutine, std::chrono::milliseconds limit = limit_defau
     return run_io(io, coroutine(io), limit);
 }
 
-/// A coroutine beside the test's own, which can be cancelled, watched and joined. Destroying it cancels the coroutine and does
-/// not wait: join it first if it refers to what goes out of scope.
+/// A coroutine beside the test's own, which can be cancelled, watched and joined. Destroying it cancels the
+/// coroutine and does not wait: join it first if it refers to what goes out of scope.
 template <typename T = void>
 class started {
 public:

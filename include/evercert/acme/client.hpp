@@ -47,11 +47,13 @@ struct client_options {
 /// nonces, connections and the directory. `manager` is built on it.
 ///
 /// Every step is one awaitable. It throws `evercert::error`: `acme_problem` with the CA's problem document,
-/// `acme_malformed` for an answer that RFC 8555 does not allow, a network error otherwise. A step that is cancelled ends
-/// with `asio::error::operation_aborted`; whether the CA has seen the request is then unknown: read the order
-/// or the account again before repeating it. Reads (POST-as-GET) are repeated once by the client itself if the connection was lost.
+/// `acme_malformed` for an answer that RFC 8555 does not allow, a network error otherwise. A step that is
+/// cancelled ends with `asio::error::operation_aborted`; whether the CA has seen the request is then unknown:
+/// read the order or the account again before repeating it. Reads (POST-as-GET) are repeated once by the client
+/// itself if the connection was lost.
 ///
-/// Thread-bound: use it from one strand or one thread. Several steps may be in progress there at once. The object must outlive them.
+/// Thread-bound: use it from one strand or one thread. Several steps may be in progress there at once. The object
+/// must outlive them.
 class client {
 public:
     /// Throws `errc::invalid_options` for an option out of range.
@@ -80,8 +82,8 @@ public:
     /// Section 7.3.1, `onlyReturnExisting`. Throws `errc::account_does_not_exist`.
     asio::awaitable<account> only_return_existing();
 
-    /// Section 7.4. `names` must not be empty; the order is for them and for no others, or `acme_malformed` is thrown. This
-    /// and every later step need an account: without one they throw `errc::account_does_not_exist`.
+    /// Section 7.4. `names` must not be empty; the order is for them and for no others, or `acme_malformed` is
+    /// thrown. This and every later step need an account: without one they throw `errc::account_does_not_exist`.
     asio::awaitable<acme::order> new_order(std::vector<identifier> names);
     asio::awaitable<acme::order> order(std::string order_url);
 
@@ -89,18 +91,19 @@ public:
     asio::awaitable<acme::authorization> authorization(std::string authorization_url);
     /// Section 7.5.1: tell the CA that the challenge can be validated now.
     asio::awaitable<challenge> challenge_ready(std::string challenge_url);
-    /// Poll until the authorization leaves `pending`. Returns the valid one; throws `errc::authorization_invalid`, with the
-    /// challenge's problem, for any other end and `timed_out` after `wait_max`. Polls that fail in a way that is
-    /// retryable are forgiven, up to three in a row.
+    /// Poll until the authorization leaves `pending`. Returns the valid one; throws
+    /// `errc::authorization_invalid`, with the challenge's problem, for any other end and `timed_out` after
+    /// `wait_max`. Polls that fail in a way that is retryable are forgiven, up to three in a row.
     asio::awaitable<acme::authorization> wait_authorization(std::string authorization_url);
     /// Section 7.5.2.
     asio::awaitable<void> deactivate_authorization(std::string authorization_url);
 
-    /// Section 7.4. The order as the CA answers, usually `processing`; its URL is the one given. Never send it twice: after a failure read
-    /// the order again.
+    /// Section 7.4. The order as the CA answers, usually `processing`; its URL is the one given. Never send it
+    /// twice: after a failure read the order again.
     asio::awaitable<acme::order> finalize(acme::order order, std::vector<unsigned char> csr_der);
-    /// Poll until the order leaves `pending` (unless it is already `ready`) or `processing`. Returns a `ready` or `valid` order;
-    /// throws `errc::order_invalid` with the order's problem and `timed_out` after `wait_max`. Forgives polls as above.
+    /// Poll until the order leaves `pending` (unless it is already `ready`) or `processing`. Returns a `ready` or
+    /// `valid` order; throws `errc::order_invalid` with the order's problem and `timed_out` after `wait_max`.
+    /// Forgives polls as above.
     asio::awaitable<acme::order> wait_order(std::string order_url);
 
     /// Section 7.4.2. The PEM holds certificates and nothing else; whether they are the ones that were ordered is the

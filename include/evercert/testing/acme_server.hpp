@@ -19,7 +19,8 @@ namespace evercert::testing {
 
 /// What the CA does, and what it does wrong on demand. The constructor of `acme_server` checks the ranges.
 struct acme_server_options {
-    /// Where its API listens; port 0 = the system chooses. Its URLs have this address, or loopback if it is unspecified.
+    /// Where its API listens; port 0 = the system chooses. Its URLs have this address, or loopback if it is
+    /// unspecified.
     endpoint api = {asio::ip::address_v4::loopback(), 0};
     /// Where validations connect to: every name resolves to this address, and IP identifiers lead here too.
     asio::ip::address validation_address = asio::ip::address_v4::loopback();
@@ -54,20 +55,21 @@ struct acme_server_options {
     std::shared_ptr<evercert::network> network = system_network();
 };
 
-/// An ACME CA (RFC 8555) inside the process: real HTTPS, real validation connections, real certificates from a root
-/// that exists as long as the object. For tests of servers that use evercert, and of any other ACME client: it is strict, so
-/// that what passes here passes elsewhere. It keeps everything in memory and is not made to be reachable by
-/// anybody else.
+/// An ACME CA (RFC 8555) inside the process: real HTTPS, real validation connections, real certificates from a
+/// root that exists as long as the object. For tests of servers that use evercert, and of any other ACME client:
+/// it is strict, so that what passes here passes elsewhere. It keeps everything in memory and is not made to be
+/// reachable by anybody else.
 ///
 ///     evercert::testing::acme_server ca{io.get_executor(), {.http_port = 5002, .https_port = 5001}};
 ///     evercert::manager manager{io, {.directory_url = ca.directory_url(), .http = {.ca_file = ca.api_root_file()}}};
 ///
-/// It asks nothing of the io_context but to be run, and may share its only thread with the servers under test. All its time and
-/// network are the options' `clock` and `network`; delays and expiry are computed when they are asked for, not waited for.
+/// It asks nothing of the io_context but to be run, and may share its only thread with the servers under test.
+/// All its time and network are the options' `clock` and `network`; delays and expiry are computed when they are
+/// asked for, not waited for.
 ///
 /// Threads: members may be called from any thread. It works on a strand of its own from its construction on, and
-/// keeps `run()` from returning until it is stopped.
-/// Lifetime: it may be destroyed before, while and after the io_context runs, but not after the io_context is destroyed.
+/// keeps `run()` from returning until it is stopped. Lifetime: it may be destroyed before, while and after the
+/// io_context runs, but not after the io_context is destroyed.
 class acme_server {
 public:
     /// Listens at once. Throws `error`: `errc::listen_failed`, `invalid_options` for an option out of its range,
@@ -89,25 +91,26 @@ public:
     /// The ports of the validations, for servers that were bound after the CA was made.
     void validation_ports(std::uint16_t http_port, std::uint16_t https_port);
 
-    /// The next request to the resource whose signature and nonce are good is answered with this problem; further calls
-    /// queue up. `resource`: as in `count`. `status`: 400 to 599. `type`: an ACME error's name such as "rateLimited"; empty =
-    /// no problem document but `detail` as plain text, as from a proxy in front of a CA. Throws `error` with
-    /// `errc::invalid_options`.
+    /// The next request to the resource whose signature and nonce are good is answered with this problem; further
+    /// calls queue up. `resource`: as in `count`. `status`: 400 to 599. `type`: an ACME error's name such as
+    /// "rateLimited"; empty = no problem document but `detail` as plain text, as from a proxy in front of a CA.
+    /// Throws `error` with `errc::invalid_options`.
     void fail_next(
         std::string resource, int status, std::string type, std::string detail = {}, std::string retry_after = {});
     /// As the option of that name, from now on.
     void bad_nonce_every(int n);
 
     /// How many requests each resource had, refused ones too: "directory", "newNonce", "newAccount", "newOrder",
-    /// "revokeCert", "keyChange", "account", "orders", "order", "finalize", "authorization", "challenge", "certificate",
-    /// "alternate" (a certificate's other chain). Throws `error` with `errc::invalid_options` for any other name.
+    /// "revokeCert", "keyChange", "account", "orders", "order", "finalize", "authorization", "challenge",
+    /// "certificate", "alternate" (a certificate's other chain). Throws `error` with `errc::invalid_options` for
+    /// any other name.
     int count(std::string_view resource) const;
     int certificates_issued() const;
     /// Serial numbers of what was revoked, as `certificate::serial()` has them.
     std::vector<std::string> revoked() const;
 
-    /// Stop listening, and close every connection and validation. Takes effect when the io_context runs next, at once if
-    /// it is called from there. The second call does nothing.
+    /// Stop listening, and close every connection and validation. Takes effect when the io_context runs next, at
+    /// once if it is called from there. The second call does nothing.
     void stop();
 
 private:

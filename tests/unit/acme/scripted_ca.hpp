@@ -27,8 +27,8 @@
 
 namespace test {
 
-/// HTTPS on loopback that answers what the test tells it to, and keeps what it was asked. Every answer carries a new nonce ("n1",
-/// "n2", …) unless it has a Replay-Nonce or the test switched that off.
+/// HTTPS on loopback that answers what the test tells it to, and keeps what it was asked. Every answer carries a
+/// new nonce ("n1", "n2", …) unless it has a Replay-Nonce or the test switched that off.
 class scripted_ca {
 public:
     /// A request as the test wants to look at it.

@@ -14,7 +14,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Says of each address what becomes of connecting to it: 192.0.2.x refuses, 198.51.100.x never answers, any other accepts.
+/// Says of each address what becomes of connecting to it: 192.0.2.x refuses, 198.51.100.x never answers, any
+/// other accepts.
 class scripted_network final : public network {
 public:
     std::vector<asio::ip::address> addresses;

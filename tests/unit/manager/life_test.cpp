@@ -38,8 +38,8 @@ std::exception_ptr thrown_by(test::local_site& site, asio::awaitable<T> work) {
     return nullptr;
 }
 
-/// One whole life: start, the first handshake with its order, saving, stop; but stopped at the nth line that it logs. False if it
-/// ended before.
+/// One whole life: start, the first handshake with its order, saving, stop; but stopped at the nth line that it
+/// logs. False if it ended before.
 bool live_until_line(int n) {
     test::local_site site;
     site.manager->cache_file(site.folder / "cache");
