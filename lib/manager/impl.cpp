@@ -44,6 +44,13 @@ manager_options checked(manager_options options) {
     return options;
 }
 
+/// A socket for both families shows IPv4 addresses as IPv6 ones (RFC 4291, section 2.5.5.2).
+asio::ip::address plain_address(const asio::ip::address& address) {
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    return address;
+}
+
 issuer make_issuer(
     const manager_options& options, std::shared_ptr<tls_alpn_solver> tls_alpn_01, std::shared_ptr<http_solver> http_01,
     std::shared_ptr<worker> blocking, logger log) {
@@ -124,8 +131,8 @@ manager::impl::looked_up manager::impl::look_up(const client_hello& hello) const
         return {std::move(answer), {}};
     }
     if (hello.server_name.empty()) {
-        const auto local = hello.local.address;
-        auto by_address = local.is_unspecified() ? nullptr : index.find(identifier{local.to_string()});
+        const auto address = identifier::parse(plain_address(hello.local.address).to_string());
+        auto by_address = address ? index.find(*address) : nullptr;
         if (!by_address)
             throw error{errc::no_server_name, "the client sent no server name"};
         return {std::move(by_address), {}};

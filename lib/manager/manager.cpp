@@ -53,7 +53,11 @@ asio::awaitable<certificate_ptr> manager::get_certificate(client_hello hello) {
     return impl_->get_certificate(std::move(hello));
 }
 
-void manager::handle(std::string_view pattern, handler answer) { impl_->mux.handle(pattern, std::move(answer)); }
+void manager::handle(std::string_view pattern, handler answer) {
+    if (!impl_->https.get().empty())
+        throw error{errc::invalid_options, "handle() comes before serve(): requests are being answered already"};
+    impl_->mux.handle(pattern, std::move(answer));
+}
 
 asio::awaitable<void> manager::serve() { return impl::enter(impl_, impl_->serve(true)); }
 

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/event.hpp"
@@ -11,12 +12,26 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::size_t temporary_files() {
-    std::size_t found = 0;
-    for (const auto& entry : std::filesystem::directory_iterator{std::filesystem::temp_directory_path()})
-        found += entry.path().filename().string().starts_with("evercert-");
-    return found;
-}
+/// A folder for temporary files that no other process uses.
+class own_temporary_folder {
+public:
+    own_temporary_folder() {
+        if (const char* before = std::getenv("TMPDIR"))
+            before_ = before;
+        ::setenv("TMPDIR", folder_.path().c_str(), 1);
+    }
+    ~own_temporary_folder() {
+        if (before_)
+            ::setenv("TMPDIR", before_->c_str(), 1);
+        else
+            ::unsetenv("TMPDIR");
+    }
+    bool empty() const { return std::filesystem::is_empty(folder_.path()); }
+
+private:
+    test::temporary_folder folder_;
+    std::optional<std::string> before_;
+};
 
 errc code_of(std::exception_ptr thrown) {
     try {
@@ -62,14 +77,14 @@ bool live_until_line(int n) {
 }  // namespace
 
 TEST_CASE("stop() at every step of a certificate's life leaves no descriptor and no file") {
+    const own_temporary_folder temporary;
     live_until_line(1'000'000);  // what is made once in a process
     const auto descriptors = test::open_descriptors();
-    const auto files = temporary_files();
     int n = 1;
     for (; live_until_line(n); ++n) {
         CAPTURE(n);
         CHECK(test::open_descriptors() == descriptors);
-        CHECK(temporary_files() == files);
+        CHECK(temporary.empty());
     }
     CHECK(n > 15);  // the steps of an order are among them
 }
@@ -251,10 +266,12 @@ TEST_CASE("while a validation is in progress OpenSSL's client is shown the chall
     asked.cancel();
 }
 
-TEST_CASE("a second serve() is refused while the first goes on") {
+TEST_CASE("a second serve() and a late handle() are refused while the first serve() goes on") {
     test::local_site site;
     site.start();
     CHECK(code_of(thrown_by(site, site.manager->serve())) == errc::invalid_options);
+    CHECK_THROWS_AS(
+        site.manager->handle("/late", [](request) -> asio::awaitable<response> { co_return response{204}; }), error);
     CHECK(site.run(site.get("a.test")) == "hello from a.test");
 }
 
