@@ -26,8 +26,8 @@ TEST_CASE("a certificate is renewed when a third of its lifetime is left, a shor
 }
 
 TEST_CASE("the draw brings a renewal forward by up to a fiftieth of the lifetime") {
-    CHECK(renewed_after(days{90}, 0.5) == days{60} - hours{24 * 90} / 100);
-    CHECK(renewed_after(days{90}, 1.0) == days{60} - hours{24 * 90} / 50);
+    CHECK(renewed_after(days{90}, 0.5) == days{60} - duration{days{90}} / 100);
+    CHECK(renewed_after(days{90}, 1.0) == days{60} - duration{days{90}} / 50);
     CHECK(renewed_after(days{90}, 7) == renewed_after(days{90}, 1));
     CHECK(renewed_after(days{90}, -7) == renewed_after(days{90}, 0));
 }
