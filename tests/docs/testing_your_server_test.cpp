@@ -1,0 +1,66 @@
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/address.hpp>
+
+#include <evercert/manager.hpp>
+#include <evercert/rethrow.hpp>
+#include <evercert/testing/acme_server.hpp>
+
+#include "catch.hpp"
+
+// What docs/testing.md shows stands between the brackets.
+// [snippet]
+asio::awaitable<void> check_certificate(evercert::manager& manager, evercert::testing::acme_server& ca) {
+    co_await manager.listening();
+    ca.validation_ports(manager.http_endpoints().at(0).port, manager.https_endpoints().at(0).port);
+
+    const auto certificate = co_await manager.cert("app.test");
+    CHECK(certificate->covers("app.test"));
+    CHECK(ca.count("newOrder") == 1);
+
+    manager.stop();
+    ca.stop();
+}
+
+TEST_CASE("the server gets a certificate for its name") {
+    asio::io_context io;
+    evercert::testing::acme_server ca{io.get_executor()};
+
+    evercert::manager_options options;
+    options.directory_url = ca.directory_url();
+    options.http.ca_file = ca.api_root_file();
+    options.server.addresses = {asio::ip::address_v4::loopback()};
+    options.server.http_port = 0;  // the system chooses
+    options.server.https_port = 0;
+    evercert::manager manager{io, options};
+    manager.set_hosts({"app.test"});
+
+    asio::co_spawn(io, manager.serve(), evercert::rethrow);
+    asio::co_spawn(io, check_certificate(manager, ca), evercert::rethrow);
+    io.run();
+}
+// [/snippet]
+
+namespace {
+
+std::string read(const char* path) {
+    std::ifstream file{path};
+    REQUIRE(file);
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+}  // namespace
+
+TEST_CASE("docs/testing.md shows this test as it is") {
+    const auto source = read(SOURCE_ROOT "/tests/docs/testing_your_server_test.cpp");
+    const std::string begin = "// [snippet]\n";
+    const auto from = source.find(begin) + begin.size();
+    const auto snippet = source.substr(from, source.find("// [/snippet]\n") - from);
+    CHECK(read(SOURCE_ROOT "/docs/testing.md").find("```cpp\n" + snippet + "```\n") != std::string::npos);
+}
