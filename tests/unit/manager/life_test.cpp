@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/event.hpp"
+#include "base/outcome.hpp"
 #include "base/worker.hpp"
 #include "catch.hpp"
 #include "descriptors.hpp"
@@ -102,6 +103,37 @@ TEST_CASE("a caller of cert() that is cancelled leaves, and the order goes on") 
     CHECK(asked.ended());
     CHECK_THROWS_AS(asked.take(), std::system_error);
     CHECK(site.ca->count("newOrder") == 1);
+}
+
+TEST_CASE("a handshake waits no longer than its limit, and the order goes on without it") {
+    test::local_site site{
+        [](auto& options) { options.handshake_wait = 100ms; }, [](auto& ca) { ca.validation_delay = 500ms; }};
+    site.start();
+    CHECK(thrown_by(site, site.get("a.test")));
+    CHECK(site.run(site.manager->cert("a.test"))->covers("a.test"));
+    CHECK(site.ca->count("newOrder") == 1);
+    CHECK(site.run(site.get("a.test")) == "hello from a.test");
+}
+
+TEST_CASE("handshakes that wait for one name are bounded: those beyond are refused at once") {
+    test::local_site site{
+        [](auto& options) { options.waiters_per_name_max = 2; }, [](auto& ca) { ca.validation_delay = 500ms; }};
+    site.start();
+    std::vector<std::unique_ptr<test::started<certificate_ptr>>> callers;
+    for (int i = 0; i < 5; ++i)
+        callers.push_back(
+            std::make_unique<test::started<certificate_ptr>>(site.io.get_executor(), site.manager->cert("a.test")));
+    int served = 0, refused = 0;
+    auto all = [&]() -> asio::awaitable<void> {
+        for (auto& one : callers) {
+            const auto result = co_await as_outcome(one->join());
+            served += !result.thrown;
+            refused += result.thrown && code_of(result.thrown) == errc::too_many_waiters;
+        }
+    };
+    site.run(all());
+    CHECK(served == 2);
+    CHECK(refused == 3);
 }
 
 TEST_CASE("a challenge that fails is followed by the other one, in an order of its own") {
