@@ -1,19 +1,84 @@
 #pragma once
 
+#include <memory>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include "base/outcome.hpp"
 
 namespace evercert {
 
-/// Run `work` on another executor and resume here with what it returned or threw. Cancellation of the caller
+/// Cancels a coroutine that runs on another executor, which must be serial. asio 1.22 would emit the signal on the thread of
+/// whoever cancels, beside the coroutine; and a signal that comes late would reach objects that are gone.
+class remote_cancellation {
+public:
+    explicit remote_cancellation(asio::any_io_executor executor) : executor_{std::move(executor)} {}
+
+    asio::cancellation_slot slot() noexcept { return signal_.slot(); }
+
+    static void emit(std::shared_ptr<remote_cancellation> self) {
+        const auto executor = self->executor_;
+        asio::dispatch(executor, [self = std::move(self)] {
+            if (!self->ended_)
+                self->signal_.emit(asio::cancellation_type::terminal);
+        });
+    }
+
+    /// The coroutine's work, after whose end nothing is emitted any more.
+    template <typename T>
+    static asio::awaitable<T> supervise(std::shared_ptr<remote_cancellation> self, asio::awaitable<T> work) {
+        const end_mark mark{std::move(self)};
+        co_return co_await std::move(work);
+    }
+
+private:
+    class end_mark {
+    public:
+        explicit end_mark(std::shared_ptr<remote_cancellation> of) : of_{std::move(of)} {}
+        ~end_mark() { of_->ended_ = true; }
+        end_mark(const end_mark&) = delete;
+
+    private:
+        std::shared_ptr<remote_cancellation> of_;
+    };
+
+    asio::any_io_executor executor_;
+    asio::cancellation_signal signal_;
+    bool ended_ = false;  ///< touched on `executor_` alone
+};
+
+/// Run `work` on another executor, a serial one, and resume here with what it returned or threw. Cancellation of the caller
 /// (terminal) reaches the work.
-template <typename Executor, typename T>
-asio::awaitable<T> run_on(Executor executor, asio::awaitable<T> work) {
+template <typename T>
+asio::awaitable<T> run_on(asio::any_io_executor executor, asio::awaitable<T> work) {
+    const auto remote = std::make_shared<remote_cancellation>(executor);
+    const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+    auto slot = state.slot();
+    if (slot.is_connected())
+        slot.assign([remote](asio::cancellation_type) { remote_cancellation::emit(remote); });
+    auto supervised = remote_cancellation::supervise(remote, as_outcome(std::move(work)));
     // As an outcome: co_spawn asks for results that can be default-constructed.
-    auto result = co_await asio::co_spawn(executor, as_outcome(std::move(work)), asio::use_awaitable);
+    auto result = co_await asio::co_spawn(
+        executor, std::move(supervised), asio::bind_cancellation_slot(remote->slot(), asio::use_awaitable));
+    if (slot.is_connected())
+        slot.clear();
+    co_return result.get();
+}
+
+/// The same without cancellation: the caller waits for the work's end, whatever happens. The executor may have several threads.
+template <typename T>
+asio::awaitable<T> run_to_end_on(asio::any_io_executor executor, asio::awaitable<T> work) {
+    auto result = co_await asio::co_spawn(
+        executor, as_outcome(std::move(work)),
+        asio::bind_cancellation_slot(asio::cancellation_slot{}, asio::use_awaitable));
     co_return result.get();
 }
 

@@ -1,11 +1,12 @@
 #include "base/task_group.hpp"
 
-#include <asio/bind_cancellation_slot.hpp>
+#include <list>
+
 #include <asio/bind_executor.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 
 #include "base/failure.hpp"
+#include "base/spawn.hpp"
 
 namespace evercert {
 
@@ -16,7 +17,7 @@ struct task_group::state {
     asio::any_io_executor executor;
     event empty;
     failure_callback failed;
-    std::list<asio::cancellation_signal> children;
+    std::list<std::shared_ptr<remote_cancellation>> children;
     std::weak_ptr<const void> owner;
 };
 
@@ -39,7 +40,8 @@ void task_group::keep_alive(std::weak_ptr<const void> owner) { state_->owner = s
 void task_group::spawn(asio::awaitable<void> work) { spawn(state_->executor, std::move(work)); }
 
 void task_group::spawn(asio::any_io_executor executor, asio::awaitable<void> work) {
-    const auto child = state_->children.emplace(state_->children.end());
+    const auto remote = std::make_shared<remote_cancellation>(executor);
+    const auto child = state_->children.insert(state_->children.end(), remote);
     auto ended = [state = state_, child](std::exception_ptr thrown) {
         state->children.erase(child);
         if (thrown && state->failed && !describe(thrown).is_cancellation())
@@ -47,15 +49,17 @@ void task_group::spawn(asio::any_io_executor executor, asio::awaitable<void> wor
         if (state->children.empty())
             state->empty.notify_all();
     };
+    auto supervised = remote_cancellation::supervise(remote, std::move(work));
     asio::co_spawn(
-        executor, hold(state_->owner.lock(), std::move(work)),
-        asio::bind_cancellation_slot(child->slot(), asio::bind_executor(state_->executor, std::move(ended))));
+        executor, hold(state_->owner.lock(), std::move(supervised)),
+        asio::bind_cancellation_slot(remote->slot(), asio::bind_executor(state_->executor, std::move(ended))));
 }
 
 void task_group::cancel() {
-    // Emitting may complete a child at once, which erases it.
-    for (auto child = state_->children.begin(); child != state_->children.end();)
-        (child++)->emit(asio::cancellation_type::terminal);
+    // Emitting may complete a child at once, which takes it off the list.
+    const auto children = state_->children;
+    for (const auto& child : children)
+        remote_cancellation::emit(child);
 }
 
 asio::awaitable<void> task_group::join() {

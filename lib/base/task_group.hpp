@@ -2,12 +2,10 @@
 
 #include <exception>
 #include <functional>
-#include <list>
 #include <memory>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/cancellation_signal.hpp>
 
 #include "base/event.hpp"
 
@@ -29,7 +27,7 @@ public:
     /// also when the io_context is destroyed with the child inside.
     void keep_alive(std::weak_ptr<const void> owner);
 
-    /// Start a child on the group's executor, or on another.
+    /// Start a child on the group's executor, or on another, which must be serial: a strand, or of one thread.
     void spawn(asio::awaitable<void>);
     void spawn(asio::any_io_executor, asio::awaitable<void>);
 

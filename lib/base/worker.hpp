@@ -24,7 +24,7 @@ public:
     /// cancelled caller returns when it has ended.
     template <typename Work>
     asio::awaitable<std::invoke_result_t<Work&>> run(Work work) {
-        return run_on(executor(), call(std::move(work)));
+        return run_to_end_on(executor(), call(std::move(work)));
     }
 
 private:

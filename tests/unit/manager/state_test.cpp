@@ -1,3 +1,5 @@
+#include <boost/json/array.hpp>
+
 #include <evercert/error.hpp>
 
 #include "catch.hpp"
@@ -80,7 +82,7 @@ TEST_CASE("a key that is not the certificate's is refused") {
 
 TEST_CASE("a certificate for other names than its record says is refused") {
     auto items = filled();
-    items["certificates/a.test"]["names"] = {"b.test"};
+    items["certificates/a.test"]["names"] = boost::json::array{"b.test"};
     CHECK(refusal(items).find("b.test") != std::string::npos);
 }
 
