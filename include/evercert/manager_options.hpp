@@ -75,9 +75,13 @@ struct manager_options {
     /// A name whose certificate could not be obtained is refused without asking the CA for this long, or as long
     /// as the CA's `Retry-After` says.
     std::chrono::milliseconds failure_memory = std::chrono::minutes{1};
+    /// Each further failure doubles that, up to here: 5 failed validations of a name an hour are Let's Encrypt's limit.
+    std::chrono::milliseconds failure_memory_max = std::chrono::hours{1};
     /// Beyond it the one that ends first is forgotten.
     std::size_t failures_remembered_max = 10'000;
 
+    /// One load or save of the store, and the release of a lock: a store that hangs must not hang the manager.
+    std::chrono::milliseconds store_timeout = std::chrono::seconds{30};
     /// How long `stop()` waits for a store that is slow to take what is not saved yet.
     std::chrono::milliseconds last_save_timeout = std::chrono::seconds{1};
 

@@ -12,13 +12,13 @@ failure describe(std::exception_ptr thrown) {
     try {
         std::rethrow_exception(thrown);
     } catch (const error& e) {
-        return {e.code(), e.what(), e.retry_after()};
+        return {e.code(), e.what(), e.retry_after(), e.problem() != nullptr};
     } catch (const std::system_error& e) {
-        return {e.code(), e.what(), {}};
+        return {e.code(), e.what(), {}, false};
     } catch (const std::exception& e) {
-        return {{}, e.what(), {}};
+        return {{}, e.what(), {}, false};
     } catch (...) {
-        return {{}, "an exception that is no std::exception", {}};
+        return {{}, "an exception that is no std::exception", {}, false};
     }
 }
 

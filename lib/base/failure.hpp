@@ -13,6 +13,7 @@ struct failure {
     std::error_code code;
     std::string text;
     std::optional<std::chrono::seconds> retry_after;
+    bool from_ca = false;  ///< a CA said it
 
     /// `operation_aborted`: that says nothing about the work.
     bool is_cancellation() const;

@@ -19,6 +19,7 @@ struct task_group::state {
     failure_callback failed;
     std::list<std::shared_ptr<remote_cancellation>> children;
     std::weak_ptr<const void> owner;
+    bool closed = false;
 };
 
 namespace {
@@ -53,6 +54,13 @@ void task_group::spawn(asio::any_io_executor executor, asio::awaitable<void> wor
     asio::co_spawn(
         executor, hold(state_->owner.lock(), std::move(supervised)),
         asio::bind_cancellation_slot(remote->slot(), asio::bind_executor(state_->executor, std::move(ended))));
+    if (state_->closed)
+        remote_cancellation::emit(remote);
+}
+
+void task_group::close() {
+    state_->closed = true;
+    cancel();
 }
 
 void task_group::cancel() {

@@ -33,6 +33,8 @@ public:
 
     /// Ask every child to end. New children may be spawned afterwards.
     void cancel();
+    /// The same for good: children that are spawned later are cancelled as they begin.
+    void close();
     /// Returns when no child is left. Not cancellable: whoever joins has asked them to end, or wants to wait.
     asio::awaitable<void> join();
     /// Returns when no child is left, and can be cancelled: for those who wait before they ask.

@@ -4,11 +4,22 @@ namespace evercert {
 
 asio::any_io_executor worker::executor() {
     const std::lock_guard lock{mutex_};
-    if (!executor_) {
+    if (!executor_ && !closed_) {
         own_ = std::make_unique<asio::thread_pool>(1);
         executor_ = own_->get_executor();
     }
     return executor_;
+}
+
+void worker::close() {
+    std::unique_lock lock{mutex_};
+    closed_ = true;
+    if (!own_)
+        return;  // an executor of the application's is the application's to end
+    executor_ = {};
+    const auto ending = std::move(own_);
+    lock.unlock();
+    ending->join();
 }
 
 }  // namespace evercert

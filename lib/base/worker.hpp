@@ -20,11 +20,17 @@ public:
     /// An empty executor means a thread of our own.
     explicit worker(asio::any_io_executor given = {}) : executor_{std::move(given)} {}
 
+    /// Wait for what runs on our own thread and end it; from now on work runs where it is asked for. Its owner calls this while
+    /// the io_context of those who wait is still there: what they resume on must not be gone.
+    void close();
+
     /// Run `work()` there and return what it returned or threw. Once it runs it is not interrupted: a
     /// cancelled caller returns when it has ended.
     template <typename Work>
     asio::awaitable<std::invoke_result_t<Work&>> run(Work work) {
-        return run_to_end_on(executor(), call(std::move(work)));
+        auto called = call(std::move(work));
+        const auto there = executor();
+        return there ? run_to_end_on(there, std::move(called)) : std::move(called);
     }
 
 private:
@@ -33,11 +39,13 @@ private:
         co_return work();
     }
 
+    /// Empty after `close()`.
     asio::any_io_executor executor();
 
     std::mutex mutex_;
     asio::any_io_executor executor_;
     std::unique_ptr<asio::thread_pool> own_;
+    bool closed_ = false;
 };
 
 }  // namespace evercert

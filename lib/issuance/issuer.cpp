@@ -1,5 +1,6 @@
 #include "issuance/issuer.hpp"
 
+#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
 #include <evercert/csr.hpp>
@@ -42,9 +43,15 @@ asio::awaitable<certificate_ptr> issuer::order(acme::client& client, std::vector
     auto work =
         within(*clock_, options_.order_timeout, std::move(what), steps(client, std::move(names), learned, answers));
     auto result = co_await as_outcome(std::move(work));
+    // The state is the whole flight's, and must be for the next attempt what it was for this one.
+    const asio::cancellation_state before = co_await asio::this_coro::cancellation_state;
+    const bool cancelled = before.cancelled() != asio::cancellation_type::none;
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     for (auto& one : answers)
         co_await one.by->clean_up(one.answer);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+    if (cancelled)
+        throw std::system_error{asio::error::operation_aborted};
     co_return result.get();
 }
 

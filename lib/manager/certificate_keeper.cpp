@@ -20,6 +20,8 @@ double draw() {
     return std::uniform_real_distribution<double>{0, 1}(engine);
 }
 
+bool is_own_limit(const failure& what) { return what.code == errc::rate_limited && !what.from_ca; }
+
 /// What may be waited for the application: as long as it takes.
 constexpr duration no_end = std::chrono::hours{24 * 365 * 100};
 
@@ -44,7 +46,7 @@ certificate_keeper::certificate_keeper(
           "new host names", options.waiters_max},
       in_progress_{executor, options.orders_in_progress_max},
       flights_{executor, tasks, {options.waiters_per_name_max, options.waiters_max}},
-      failures_{options.failures_remembered_max},
+      failures_{options.failures_remembered_max, options.failure_memory, options.failure_memory_max},
       replanned_{executor} {}
 
 duration certificate_keeper::longest_wait(purpose why) const {
@@ -57,7 +59,11 @@ asio::awaitable<certificate_ptr> certificate_keeper::obtain(std::vector<identifi
     for (const auto& name : names)
         if (!state_.admits(name))
             throw error{errc::name_not_allowed, name.value() + " is not in the host list: add it by set_hosts()"};
-    return join(std::move(names), purpose::application);
+    auto first = co_await as_outcome(join(names, purpose::application));
+    // The flight may have been a handshake's, which does not wait for our limits as an application does.
+    if (first.thrown && is_own_limit(describe(first.thrown)))
+        co_return co_await join(std::move(names), purpose::application);
+    co_return first.get();
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(identifier name) {
@@ -66,28 +72,29 @@ asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(identi
     std::vector<identifier> names{name};
     if (const auto failed = failures_.find(certificate_key(names), options_.clock->steady()))
         std::rethrow_exception(failed);
-    return join(std::move(names), purpose::handshake);
+    co_return co_await join(std::move(names), purpose::handshake);
 }
 
 asio::awaitable<void> certificate_keeper::obtain_in_background(identifier name) {
-    auto result = co_await as_outcome(obtain_for_handshake(name));
+    // A client decides how often this happens: what there is to tell was told by the flight.
+    const auto result = co_await as_outcome(obtain_for_handshake(name));
     if (result.thrown)
-        log_(log_level::warning, "no certificate for {}: {}", name.value(), describe(result.thrown).text);
+        log_(log_level::debug, "no certificate for {}: {}", name.value(), describe(result.thrown).text);
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::join(std::vector<identifier> names, purpose why) {
     auto key = certificate_key(names);
     auto start = [this, &names, why] { return fly(std::move(names), why); };
-    return flights_.run(std::move(key), start);
+    co_return co_await flights_.run(std::move(key), start);
 }
 
 // One flight.
 
 asio::awaitable<certificate_ptr> certificate_keeper::fly(std::vector<identifier> names, purpose why) {
     const auto key = certificate_key(names);
-    auto result = co_await as_outcome(fetch(std::move(names), why));
+    auto result = co_await as_outcome(fetch(names, why));
     if (result.thrown)
-        remember_failure(key, result.thrown);
+        remember_failure(names, result.thrown);
     else
         failures_.forget(key);
     co_return result.get();
@@ -98,8 +105,11 @@ asio::awaitable<certificate_ptr> certificate_keeper::fetch(std::vector<identifie
     if (why != purpose::renewal)
         if (auto loaded = co_await load(names))
             co_return loaded;
+    // Before the lock: a lease is no place to wait in.
     co_await pass_new_host_limit(why);
-    const auto length = std::chrono::ceil<std::chrono::seconds>(options_.order_timeout);
+    co_await pass_order_limit(why);
+    // Two challenges, each in an order of its own.
+    const auto length = std::chrono::ceil<std::chrono::seconds>(2 * options_.order_timeout);
     auto held = co_await vault_.lock(certificate_key(names), length);
     auto result = co_await as_outcome(load_or_order(std::move(names), why, held));
     co_await vault_.unlock(std::move(held));
@@ -138,14 +148,23 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
     state_.set_certificate(key, record);
     co_await vault_.save(key, to_json(record), std::move(held));
     publish(key, record);
+    // A CA that dates back, or a clock that is ahead, must not have it renewed again and again.
+    const auto now = options_.clock->wall();
+    const auto& fresh = *record.certificate;
+    renewals_.plan(
+        key,
+        not_at_once(
+            renewal_time(fresh.not_before(), fresh.not_after(), record.draw), now, fresh.not_after(),
+            options_.retry_first));
     co_return record.certificate;
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::order(std::vector<identifier> names, purpose why) {
     issuer::lessons learned;
     bool registered_again = false;
-    for (;;) {
-        co_await pass_order_limit(why);
+    for (bool first = true;; first = false) {
+        if (!first)
+            co_await pass_order_limit(why);
         auto result = co_await as_outcome(order_once(names, learned));
         if (!result.thrown)
             co_return *result.value;
@@ -177,13 +196,14 @@ void certificate_keeper::publish(const std::string& key, const certificate_recor
     vault_.notify();
 }
 
-void certificate_keeper::remember_failure(const std::string& key, std::exception_ptr thrown) {
+void certificate_keeper::remember_failure(const std::vector<identifier>& names, std::exception_ptr thrown) {
     const auto failed = describe(thrown);
-    if (failed.is_cancellation())
+    // A cancellation says nothing about the name, and our own limits answer for themselves.
+    if (failed.is_cancellation() || is_own_limit(failed))
         return;
-    const auto memory =
-        std::max<duration>(options_.failure_memory, failed.retry_after.value_or(std::chrono::seconds{}));
-    failures_.remember(key, thrown, options_.clock->steady() + memory);
+    log_(log_level::warning, "no certificate for {}: {}", to_string(names), failed.text);
+    failures_.remember(
+        certificate_key(names), thrown, options_.clock->steady(), failed.retry_after.value_or(std::chrono::seconds{}));
 }
 
 // Limits.
@@ -221,8 +241,12 @@ asio::awaitable<void> certificate_keeper::load_limits() {
     const auto stored = co_await vault_.load(std::string{limits_key});
     if (limits_loaded_)
         co_return;
-    if (stored)
-        state_.set_limits(read_limits(*stored));
+    try {
+        if (stored)
+            state_.set_limits(read_limits(*stored));
+    } catch (const error& e) {
+        log_(log_level::error, "the limits in the store are damaged, and start anew: {}", e.what());
+    }
     restore_limits();
 }
 
@@ -284,8 +308,12 @@ void certificate_keeper::publish_all() {
         index_.publish(record.certificate);
 }
 
+void certificate_keeper::hosts_changed() {
+    failures_.clear();
+    plan_all();  // what was not admitted when it was due may be now
+}
+
 void certificate_keeper::plan_all() {
-    restore_limits();
     renewals_.clear();
     for (const auto& [key, record] : state_.certificates())
         plan(key, record);

@@ -48,6 +48,8 @@ public:
     /// The state was replaced: publish what it has (any thread), plan what it has.
     void publish_all();
     void plan_all();
+    void restore_limits();
+    void hosts_changed();
 
 private:
     enum class purpose { application, handshake, renewal };
@@ -66,9 +68,8 @@ private:
     void plan_retry(const std::string& key, const certificate_record&, std::exception_ptr);
     void publish(const std::string& key, const certificate_record&);
     void plan(const std::string& key, const certificate_record&);
-    void remember_failure(const std::string& key, std::exception_ptr);
+    void remember_failure(const std::vector<identifier>& names, std::exception_ptr);
     void limits_changed();
-    void restore_limits();
     duration longest_wait(purpose) const;
 
     const manager_options& options_;

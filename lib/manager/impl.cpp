@@ -74,23 +74,15 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
       all{options.directory_url},
       http_01{std::make_shared<http_solver>()},
       tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
-      tasks{
-          strand,
-          [log = log](std::exception_ptr thrown) {
-              log(log_level::error, "work in the background failed: {}", describe(thrown).text);
-          }},
-      background{strand},
-      safe{strand, options.store, all, watch, options.clock, log},
+      tasks{strand, report_failures()},
+      safe{strand, options.store, all, watch, options.clock, options.store_timeout, log},
       accounts{strand, tasks, options, all, safe, blocking, log},
       certificates{strand, tasks, options,  all,
                    safe,   index, accounts, make_issuer(options, tls_alpn_01, http_01, blocking, log),
                    log},
       changed{strand} {}
 
-void manager::impl::start() {
-    tasks.keep_alive(weak_from_this());
-    background.keep_alive(weak_from_this());
-}
+void manager::impl::start() { tasks.keep_alive(weak_from_this()); }
 
 void manager::impl::check_running() const {
     if (stopping)
@@ -195,6 +187,7 @@ void manager::impl::hosts_changed() {
         return;  // an application that calls in a loop fills no queue
     asio::post(strand, [self = shared_from_this()] {
         self->hosts_posted = false;
+        self->certificates.hosts_changed();
         self->safe.mark_unsaved(std::string{hosts_key});
         self->tasks.spawn(self->safe.save_rest());
     });
@@ -204,6 +197,7 @@ void manager::impl::state_replaced(state_items saved) {
     certificates.publish_all();  // visible at once, also before the io_context runs
     asio::post(strand, [self = shared_from_this(), saved = std::move(saved)] {
         self->accounts.reload();
+        self->certificates.restore_limits();
         self->certificates.plan_all();
         for (const auto& [key, value] : self->all.items())
             if (const auto at = saved.find(key); at == saved.end() || at->second != value)
@@ -219,13 +213,32 @@ void manager::impl::use_store(std::shared_ptr<store> opened) {
 // Life.
 
 manager::impl::background_work::background_work(impl& of) : of_{of} {
-    if (of_.running++ > 0)
+    ++of_.running;
+    if (of_.background)
         return;
-    of_.background.spawn(of_.certificates.renew());
-    of_.background.spawn(of_.safe.keep_saving());
+    // Each time a group of its own: the one before may still be winding down.
+    of_.background = std::make_shared<task_group>(of_.strand, of_.report_failures());
+    of_.background->keep_alive(of_.weak_from_this());
+    of_.background->spawn(of_.certificates.renew());
+    of_.background->spawn(of_.safe.keep_saving());
 }
 
-manager::impl::background_work::~background_work() { --of_.running; }
+manager::impl::background_work::~background_work() {
+    if (const auto ending = leave())
+        ending->cancel();
+}
+
+std::shared_ptr<task_group> manager::impl::background_work::leave() {
+    if (std::exchange(left_, true) || --of_.running > 0)
+        return nullptr;
+    return std::exchange(of_.background, nullptr);
+}
+
+task_group::failure_callback manager::impl::report_failures() const {
+    return [log = log](std::exception_ptr thrown) {
+        log(log_level::error, "work in the background failed: {}", describe(thrown).text);
+    };
+}
 
 asio::awaitable<void> manager::impl::wait_stopped() {
     while (!stopping)
@@ -233,24 +246,24 @@ asio::awaitable<void> manager::impl::wait_stopped() {
 }
 
 asio::awaitable<void> manager::impl::run() {
-    const background_work work{*this};
+    background_work work{*this};
     auto ended = co_await as_outcome(wait_stopped());
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await wind_down();
+    co_await wind_down(work);
     ended.get();
 }
 
-asio::awaitable<void> manager::impl::wind_down() {
-    if (running > 1)
-        co_return;
-    background.cancel();
-    co_await background.join();
+asio::awaitable<void> manager::impl::wind_down(background_work& mine) {
+    if (const auto ending = mine.leave()) {
+        ending->cancel();
+        co_await ending->join();
+    }
     if (!stopping)
         co_return;
     co_await tasks.join();
-    // By value: what a store of the application's throws at the end must not hide why we end.
-    auto saved =
-        co_await as_outcome(within(*options.clock, options.last_save_timeout, "saving the state", safe.save_rest()));
+    // By value: what a store throws at the end must not hide why we end.
+    auto work = within(*options.clock, options.last_save_timeout, "saving the state", safe.save_rest());
+    const auto saved = co_await as_outcome(std::move(work));
     if (saved.thrown)
         log(log_level::error, "the state could not be saved at the end: {}", describe(saved.thrown).text);
 }
@@ -260,7 +273,9 @@ void manager::impl::stop() {
         return;
     asio::post(strand, [self = shared_from_this()] {
         self->watch.close();
-        self->tasks.cancel();
+        self->tasks.close();
+        if (self->background)
+            self->background->cancel();
         self->changed.notify_all();
     });
 }

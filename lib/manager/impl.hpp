@@ -61,10 +61,17 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     template <typename T>
     static asio::awaitable<T> enter(std::shared_ptr<impl> self, asio::awaitable<T> work) {
         self->check_running();
-        auto result = co_await as_outcome(run_on(self->strand, std::move(work)));
+        auto result = co_await as_outcome(run_on(self->strand, if_running(self, std::move(work))));
         if (result.thrown)
             self->rethrow(result.thrown);
         co_return result.get();
+    }
+
+    /// Once more on the strand: what begins after stop() was carried out there would not be cancelled by it.
+    template <typename T>
+    static asio::awaitable<T> if_running(std::shared_ptr<impl> self, asio::awaitable<T> work) {
+        self->check_running();
+        co_return co_await std::move(work);
     }
 
     // Certificates. On the strand:
@@ -98,11 +105,13 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     asio::awaitable<void> stop_server(http_server&);
     asio::awaitable<void> wait_stopped();
     /// What a run() or serve() does last, cancelled or not.
-    asio::awaitable<void> wind_down();
+    class background_work;
+    asio::awaitable<void> wind_down(background_work&);
     // From any thread:
     response answer_http(const request&) const;
     void stop();
     void check_running() const;
+    task_group::failure_callback report_failures() const;
     [[noreturn]] void rethrow(std::exception_ptr) const;
 
     /// Held by each run() and serve(): the first starts the background work, the last ends it.
@@ -111,9 +120,12 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
         explicit background_work(impl&);
         ~background_work();
         background_work(const background_work&) = delete;
+        /// The group to end, for the last one who leaves.
+        std::shared_ptr<task_group> leave();
 
     private:
         impl& of_;
+        bool left_ = false;
     };
 
     /// Let's Encrypt's limit.
@@ -131,8 +143,8 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     const std::shared_ptr<tls_alpn_solver> tls_alpn_01;
     evercert::mux mux;
 
-    task_group tasks;       ///< flights and what they leave behind
-    task_group background;  ///< renewal and saving, while somebody runs
+    task_group tasks;                        ///< flights and what they leave behind
+    std::shared_ptr<task_group> background;  ///< renewal and saving, while somebody runs
     vault safe;
     account_keeper accounts;
     certificate_keeper certificates;

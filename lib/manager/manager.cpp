@@ -16,7 +16,10 @@ manager::manager(asio::any_io_executor executor, manager_options options)
 
 manager::manager(asio::io_context& io, manager_options options) : manager{io.get_executor(), std::move(options)} {}
 
-manager::~manager() { stop(); }
+manager::~manager() {
+    stop();
+    impl_->blocking->close();
+}
 
 void manager::set_hosts(std::vector<identifier> names) {
     impl_->all.set_hosts({false, std::move(names), true});

@@ -63,7 +63,7 @@ asio::awaitable<void> manager::impl::serve(bool with_http) {
         throw error{errc::invalid_options, "the manager serves already"};
     http_server server{strand, executor, options.server, options.clock, log};
     listen(server, with_http);
-    const background_work work{*this};
+    background_work work{*this};
     task_group stopper{strand};
     stopper.keep_alive(weak_from_this());
     stopper.spawn(stop_server(server));
@@ -73,7 +73,7 @@ asio::awaitable<void> manager::impl::serve(bool with_http) {
     co_await stopper.join();
     http.set({});
     https.set({});
-    co_await wind_down();
+    co_await wind_down(work);
     served.get();
 }
 

@@ -8,7 +8,9 @@
 
 #include <evercert/error.hpp>
 
+#include "base/failure.hpp"
 #include "base/outcome.hpp"
+#include "base/within.hpp"
 
 namespace evercert {
 namespace {
@@ -27,25 +29,27 @@ private:
 
 vault::vault(
     asio::any_io_executor executor, std::shared_ptr<store> first, const state& all, watch_channel& watch,
-    std::shared_ptr<clock> time, logger log)
+    std::shared_ptr<clock> time, duration store_timeout, logger log)
     : store_{std::move(first)},
       state_{all},
       watch_{watch},
       clock_{std::move(time)},
+      store_timeout_{store_timeout},
       log_{std::move(log)},
       more_{std::move(executor)} {}
 
 asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key) {
     const auto from = store_;
+    const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
     std::optional<boost::json::object> loaded;
     try {
-        const auto value = co_await from->load(key);
+        const auto value = co_await within(*clock_, store_timeout_, "loading " + key, from->load(key));
         if (value)
             loaded = boost::json::parse(*value).as_object();
-    } catch (const error& e) {
-        log_(log_level::error, "cannot load {}: {}", key, e.what());
-    } catch (const boost::system::system_error& e) {
-        log_(log_level::error, "what the store has as {} is not a JSON object and is ignored: {}", key, e.what());
+    } catch (const std::exception& e) {
+        if (ours.cancelled() != asio::cancellation_type::none)
+            throw;
+        log_(log_level::error, "what the store has as {} cannot be used: {}", key, e.what());
     }
     co_return loaded;
 }
@@ -56,19 +60,23 @@ asio::awaitable<void> vault::save(std::string key, boost::json::object value, le
 
 asio::awaitable<bool> vault::try_save(std::string key, boost::json::object value, lease under) {
     const auto to = store_;
+    const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
     unsaved_.erase(key);  // what is marked from now on is a later value
+    auto text = boost::json::serialize(value);
     try {
-        co_await to->save(key, boost::json::serialize(value), std::move(under));
+        co_await within(*clock_, store_timeout_, "saving " + key, to->save(key, std::move(text), std::move(under)));
         co_return true;
-    } catch (const error& e) {
-        log_(log_level::error, "cannot save {}; it stays in memory and is saved again later: {}", key, e.what());
-        if (e.code() == errc::lock_lost)
-            co_return false;  // somebody else saved a later one
-    } catch (...) {
+    } catch (const std::exception& e) {
+        const auto* known = dynamic_cast<const error*>(&e);
+        if (known && known->code() == errc::lock_lost) {
+            log_(log_level::warning, "{} is not saved: {}", key, e.what());  // somebody else saved a later one
+            co_return false;
+        }
         unsaved_.insert(key);
-        throw;
+        if (ours.cancelled() != asio::cancellation_type::none)
+            throw;
+        log_(log_level::error, "cannot save {}; it stays in memory and is saved again later: {}", key, e.what());
     }
-    unsaved_.insert(key);
     more_.notify_all();
     co_return false;
 }
@@ -81,9 +89,11 @@ asio::awaitable<lease> vault::lock(std::string key, std::chrono::seconds length)
 asio::awaitable<void> vault::unlock(lease given) {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     const auto at = store_;
-    const auto ended = co_await as_outcome(at->unlock(std::move(given)));
+    auto work = within(*clock_, store_timeout_, "releasing a lock", at->unlock(std::move(given)));
+    const auto ended = co_await as_outcome(std::move(work));
     if (ended.thrown)
-        log_(log_level::warning, "a lock could not be released; it ends by itself");
+        log_(log_level::warning, "a lock could not be released; it ends by itself: {}", describe(ended.thrown).text);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
 }
 
 void vault::mark_unsaved(const std::string& key) {

@@ -23,7 +23,9 @@ namespace evercert {
 /// not be saved is remembered and saved again later. Thread-bound to the manager's strand.
 class vault {
 public:
-    vault(asio::any_io_executor, std::shared_ptr<store>, const state&, watch_channel&, std::shared_ptr<clock>, logger);
+    vault(
+        asio::any_io_executor, std::shared_ptr<store>, const state&, watch_channel&, std::shared_ptr<clock>,
+        duration store_timeout, logger);
 
     void use(std::shared_ptr<store> other) { store_ = std::move(other); }
 
@@ -55,6 +57,7 @@ private:
     const state& state_;
     watch_channel& watch_;
     std::shared_ptr<clock> clock_;
+    duration store_timeout_;
     logger log_;
     std::set<std::string> unsaved_;
     bool saving_ = false;

@@ -14,6 +14,12 @@ wall_time renewal_time(wall_time not_before, wall_time not_after, double draw) {
     return not_after - left - spread;
 }
 
+wall_time not_at_once(wall_time renewal, wall_time now, wall_time not_after, duration floor) {
+    if (renewal > now)
+        return renewal;
+    return now + std::max<duration>((not_after - now) / 4, floor);
+}
+
 duration retry_delay(int failures, duration first, duration most, duration left) {
     duration delay = std::max<duration>(first, std::chrono::milliseconds{1});
     for (int i = 1; i < failures && delay < most; ++i)

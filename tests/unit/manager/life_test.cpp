@@ -298,6 +298,55 @@ TEST_CASE("while a validation is in progress OpenSSL's client is shown the chall
     asked.cancel();
 }
 
+TEST_CASE("stop() ends an order whose second attempt waits for our own limit") {
+    test::local_site site{[](auto& options) { options.orders = {1h, 1}; }};
+    site.start();
+    site.ca->validation_ports(1, 1);
+    bool again = false;
+    site.on_line = [&](std::string_view line) {
+        again = again || line.find("trying another one") != std::string::npos;
+    };
+    test::started<certificate_ptr> asked{site.io.get_executor(), site.manager->cert("a.test")};
+    auto until_then = [&]() -> asio::awaitable<void> {
+        while (!again)
+            co_await system_clock()->sleep_for(1ms);
+    };
+    site.run(until_then());
+    site.stop();
+    REQUIRE(asked.ended());
+    CHECK_THROWS_AS(asked.take(), error);
+}
+
+TEST_CASE("an io_context may go while the worker writes the cache file") {
+    test::temporary_folder folder;
+    for (int i = 0; i < 20; ++i) {
+        asio::io_context io;
+        manager short_lived{io};
+        short_lived.cache_file(folder / "cache");
+        short_lived.set_hosts({"a.test"});
+        io.poll();
+    }
+    CHECK(test::read_file(folder / "cache").find("a.test") != std::string::npos);
+}
+
+TEST_CASE("a name that was not admitted when its renewal was due is renewed when it is listed again") {
+    test::local_site site{{}, [](auto& ca) { ca.lifetime = 4s; }};
+    site.start();
+    site.run(site.manager->cert("a.test"));
+    const auto first = site.manager->find("a.test");
+    site.manager->set_hosts({});
+    auto later = [&]() -> asio::awaitable<void> { co_await system_clock()->sleep_for(2500ms); };
+    site.run(later());
+    CHECK(site.manager->find("a.test") == first);
+    site.manager->set_hosts({"a.test"});
+    auto renewed = [&]() -> asio::awaitable<void> {
+        while (site.manager->find("a.test") == first)
+            co_await site.manager->watch().receive();
+    };
+    site.run(renewed());
+    CHECK(site.ca->certificates_issued() == 2);
+}
+
 TEST_CASE("a second serve() and a late handle() are refused while the first serve() goes on") {
     test::local_site site;
     site.start();

@@ -131,7 +131,7 @@ TEST_CASE("a JWS that breaks a rule is refused") {
         {"kid elsewhere", [](object& h) { h["kid"] = "https://evil.test/account/1"; }, "400 accountDoesNotExist"},
         {"kid of somebody else", [&](object& h) { h["kid"] = other.kid; }, "400 malformed"},
         {"empty kid", [](object& h) { h["kid"] = ""; }, "400 accountDoesNotExist"},
-        {"crit", [](object& h) { h["crit"] = {"exp"}; }, "400 malformed"},
+        {"crit", [](object& h) { h["crit"] = boost::json::array{"exp"}; }, "400 malformed"},
         {"b64", [](object& h) { h["b64"] = false; }, "400 malformed"},
     };
     for (const auto& each : table) {
