@@ -20,7 +20,7 @@ QUERY = ROOT / "tools/lint/gcc12_coroutines.query"
 CLANG_QUERY = os.environ.get("CLANG_QUERY", "clang-query-19")
 FLAGS = """-std=c++20 -w -Iinclude -Ilib -Itests/support -Itests -DASIO_STANDALONE -DASIO_SEPARATE_COMPILATION
            -DASIO_NO_DEPRECATED -DASIO_HAS_STD_ALIGNED_ALLOC=1 -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1
-           -DEVERCERT_VERSION="lint" -xc++""".split()
+           -DEVERCERT_VERSION="lint" -DSOURCE_ROOT="lint" -xc++""".split()
 
 # What is flagged on purpose, for the lint's own test.
 EXCLUDED = {"tests/gcc12/unsafe_forms.cpp"}
