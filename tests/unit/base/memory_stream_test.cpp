@@ -7,9 +7,9 @@
 #include <evercert/rethrow.hpp>
 
 #include "base/memory_stream.hpp"
-#include "base/stream_io.hpp"
 #include "catch.hpp"
 #include "run.hpp"
+#include "stream_text.hpp"
 
 using namespace evercert;
 
@@ -40,22 +40,6 @@ asio::awaitable<void> wait_writable(stream& on) { co_await on.wait_writable(); }
 
 /// Owns its stream, as a connection's coroutine does.
 asio::awaitable<void> wait_owning(std::unique_ptr<stream> on, std::shared_ptr<int>) { co_await on->wait_readable(); }
-
-asio::awaitable<std::string> read_all(stream& from) {
-    std::string all;
-    bytes buffer;
-    for (;;) {
-        auto count = co_await read_some(from, buffer);
-        if (count == 0)
-            co_return all;
-        all.append(reinterpret_cast<const char*>(buffer.data()), count);
-    }
-}
-
-asio::awaitable<void> write_and_end(stream& to, std::string text) {
-    co_await write_all(to, text);
-    to.shutdown_write();
-}
 
 }  // namespace
 
@@ -214,8 +198,8 @@ TEST_CASE("a megabyte goes through a memory stream of 1000 bytes in segments of 
         std::string sent;
         for (int i = 0; sent.size() < (1 << 20); ++i)
             sent += std::to_string(i);
-        test::started<> writer{io.get_executor(), write_and_end(*a, sent)};
-        auto received = co_await read_all(*b);
+        test::started<> writer{io.get_executor(), test::write_and_end(*a, sent)};
+        auto received = co_await test::read_all(*b);
         co_await writer.join();
         CHECK(received == sent);
     });
