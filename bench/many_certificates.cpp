@@ -22,6 +22,7 @@ struct settings {
     std::string ca_file;
     std::string cache;
     std::uint16_t port = 0;
+    std::string log = "off";
     std::vector<std::string> hosts;
 };
 
@@ -35,6 +36,8 @@ evercert::manager_options manager_options(const settings& s) {
     options.challenges = {evercert::challenge_type::tls_alpn_01};
     options.orders = {};
     options.new_hosts = {};
+    options.log.level = evercert::parse_log_level(s.log).value();
+    options.log.sink = evercert::log_to_stderr();
     return options;
 }
 
@@ -51,14 +54,20 @@ void run(const settings& s) {
             manager.stop();
     });
     std::size_t obtained = 0;
+    std::exception_ptr failed;
     asio::co_spawn(io, manager.serve(), evercert::rethrow);
     for (const auto& host : hosts)
         asio::co_spawn(io, manager.cert(host), [&](std::exception_ptr thrown, evercert::certificate_ptr) {
-            evercert::rethrow(thrown);
-            if (++obtained == hosts.size())
+            if (thrown && !failed) {
+                failed = thrown;
+                signals.cancel();
+                manager.stop();
+            }
+            if (!thrown && ++obtained == hosts.size())
                 std::cout << "obtained " << obtained << std::endl;
         });
     io.run();
+    evercert::rethrow(failed);
 }
 
 }  // namespace
@@ -70,6 +79,8 @@ int main(int argc, char** argv) try {
     app.add_option("--ca-file", s.ca_file, "PEM roots to trust the CA's own HTTPS by")->required();
     app.add_option("--cache", s.cache, "the file that keeps account and certificates")->required();
     app.add_option("--port", s.port, "where tls-alpn-01 is answered, at 127.0.0.1")->required();
+    app.add_option("--log", s.log, "how much to tell on standard error: it costs time")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}));
     app.add_option("host", s.hosts, "a name to obtain a certificate for (repeatable)")->required();
     CLI11_PARSE(app, argc, argv);
     run(s);

@@ -16,56 +16,89 @@ from statistics import median
 import contenders
 import report
 from pebble import Pebble
+from process import InVain
 
-TIMEOUT = 120
+TIMEOUT = 30
+CADDY_TIMEOUT = 120
+ATTEMPTS = 5
 
 
 def names(count, run):
     return [f"many-{run}-{i}.test" for i in range(count)]
 
 
-def measure(contender, ca, those, folder, done, pause=0.001):
+def measure(contender, ca, those, folder, done, timeout=TIMEOUT, pause=0.001):
     """Seconds, the program's CPU seconds, Pebble's CPU seconds."""
     ca_before = ca.cpu_seconds()
     begun = time.perf_counter()
     program = contender.start(ca, those, folder)
     try:
-        program.wait_for(f"{len(those)} certificates", lambda: done(program), TIMEOUT, pause)
+        program.wait_for(f"{len(those)} certificates", lambda: done(program), timeout, pause)
         took = time.perf_counter() - begun
     finally:
         cpu = program.stop()
     return took, cpu, ca.cpu_seconds() - ca_before
 
 
-def turns(those, count, runs, folder):
-    cas = {contender.name: Pebble(folder / contender.name) for contender in those}
-    figures = {contender.name: [] for contender in those}
+class Turns:
+    """A contender's runs, with a Pebble of its own."""
 
-    def said(program):
-        return f"obtained {count}\n" in program.output()
+    def __init__(self, contender, count, folder):
+        self.contender = contender
+        self.figures = []
+        self._count = count
+        self._folder = folder / contender.name
+        self._folder.mkdir()
+        self._cas = 0
+        self._start_ca()
 
+    def _start_ca(self):
+        self._cas += 1
+        self._ca = Pebble(self._folder / f"ca-{self._cas}")
+
+    def run(self, run, counts):
+        for attempt in range(ATTEMPTS):
+            place = self._folder / f"{run}-{attempt}"
+            try:
+                figure = measure(self.contender, self._ca, names(self._count, run), place, self._has_said)
+                break
+            except InVain:
+                if attempt == ATTEMPTS - 1 or not self._ca.stood_still():
+                    raise
+                print(f"{self.contender.name}: Pebble stood still in a deadlock of its own; again with a new one")
+                self._ca.stop()
+                self._start_ca()
+        if counts:
+            self.figures.append(figure)
+
+    def _has_said(self, program):
+        return f"obtained {self._count}\n" in program.output()
+
+    def stop(self):
+        self._ca.stop()
+
+
+def take_turns(those, count, runs, folder):
+    all_turns = [Turns(contender, count, folder) for contender in those]
     try:
         for run in range(runs + 1):
-            for contender in those:
-                key = contender.name
-                figure = measure(contender, cas[key], names(count, run), folder / f"{key}-{run}", said)
-                if run > 0:
-                    figures[key].append(figure)
+            for turns in all_turns:
+                turns.run(run, run > 0)
     finally:
-        for ca in cas.values():
-            ca.stop()
-    return figures
+        for turns in all_turns:
+            turns.stop()
+    return {turns.contender.name: turns.figures for turns in all_turns}
 
 
 def caddy_once(count, folder):
     ca = Pebble(folder / "ca")
+    place = folder / "caddy"
+
+    def saved(_program):
+        return len(list(place.rglob("*.crt"))) == count
+
     try:
-        place = folder / "caddy"
-
-        def saved(_program):
-            return len(list(place.rglob("*.crt"))) == count
-
-        return [measure(contenders.CADDY, ca, names(count, 0), place, saved, pause=0.05)]
+        return [measure(contenders.CADDY, ca, names(count, 0), place, saved, CADDY_TIMEOUT, pause=0.05)]
     finally:
         ca.stop()
 
@@ -88,7 +121,7 @@ def main():
     report.conditions(f"{count} certificates at once, in seconds", f"median of {options.runs}")
     those = report.skipped(contenders.for_many_certificates(options.build.resolve()))
     with tempfile.TemporaryDirectory() as folder:
-        figures = turns(those, count, options.runs, Path(folder))
+        figures = take_turns(those, count, options.runs, Path(folder))
     base = median(took for took, _, _ in figures[those[0].name])
     rows = [row(name, values, base, count) for name, values in figures.items()]
     if not options.no_caddy and report.skipped([contenders.CADDY]):

@@ -1,11 +1,14 @@
 """Let's Encrypt's test CA and its test DNS, in which every name is 127.0.0.1, on free ports of 127.0.0.1."""
 
 import json
+import signal
 import ssl
 import subprocess
 import urllib.request
 
 from process import Process, free_port
+
+START_TIMEOUT = 60
 
 
 def make_certificates(folder):
@@ -58,14 +61,23 @@ class Pebble:
         environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
         command = ["pebble", "-config", folder / "pebble.json", "-dnsserver", f"127.0.0.1:{dns}"]
         self._ca = Process(command, folder / "pebble.log", environment)
-        self._dns.wait_for("the test DNS", lambda: listens("udp", dns) and listens("tcp", dns_management))
-        self._ca.wait_for("Pebble", lambda: listens("tcp", api) and listens("tcp", management))
+        self._dns.wait_for("the test DNS", lambda: listens("udp", dns) and listens("tcp", dns_management), START_TIMEOUT)
+        self._ca.wait_for("Pebble", lambda: listens("tcp", api) and listens("tcp", management), START_TIMEOUT)
 
     def trusting_context(self):
         """For clients that trust the root of the certificates that it issues."""
         context = ssl.create_default_context(cafile=self.ca_file)
         with urllib.request.urlopen(f"{self._management}/roots/0", context=context, timeout=10) as answer:
             return ssl.create_default_context(cadata=answer.read().decode())
+
+    def stood_still(self):
+        """Ends it and tells whether its memory store was in a deadlock: Pebble 2.4 takes read locks within read
+        locks, so many orders at once, some placed while others are polled, can stop it for good.
+        """
+        # A Go program prints what each goroutine waits for.
+        self._ca.stop(signal.SIGQUIT)
+        dump = self._ca.output()
+        return "[semacquire]" in dump and "db/memorystore.go" in dump
 
     def cpu_seconds(self):
         return self._ca.cpu_seconds()

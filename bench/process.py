@@ -1,5 +1,6 @@
 """A program that a benchmark starts, and what it cost."""
 
+import atexit
 import os
 import signal
 import socket
@@ -13,6 +14,10 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class InVain(RuntimeError):
+    """What was waited for did not happen."""
 
 
 class Process:
@@ -29,6 +34,8 @@ class Process:
                 env={**os.environ, **(environment or {})},
             )
         self.pid = self._process.pid
+        # Whatever happens, nothing is left running.
+        atexit.register(self.stop)
 
     def output(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -36,11 +43,11 @@ class Process:
     def is_running(self):
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
-    def wait_for(self, what, happened, timeout=60, pause=0.001):
+    def wait_for(self, what, happened, timeout, pause=0.001):
         deadline = time.monotonic() + timeout
         while not happened():
             if not self.is_running() or time.monotonic() > deadline:
-                raise RuntimeError(f"waiting for {what} was in vain; {self.log.name}:\n{self.output()[-2000:]}")
+                raise InVain(f"waiting for {what} was in vain; {self.log.name}:\n{self.output()[-2000:]}")
             time.sleep(pause)
 
     def cpu_seconds(self):
@@ -49,10 +56,10 @@ class Process:
             fields = stat.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def stop(self):
+    def stop(self, by=signal.SIGTERM):
         if self._process.returncode is not None:
             return 0.0
-        os.kill(self.pid, signal.SIGTERM)
+        os.kill(self.pid, by)
         deadline = time.monotonic() + STOP_TIMEOUT
         while self.is_running():
             if time.monotonic() > deadline:
@@ -61,4 +68,5 @@ class Process:
             time.sleep(0.001)
         _, status, usage = os.wait4(self.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
+        atexit.unregister(self.stop)
         return usage.ru_utime + usage.ru_stime
