@@ -4,8 +4,12 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"log"
@@ -16,17 +20,33 @@ import (
 	"strings"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/acme"
 	"go.uber.org/zap"
 )
 
-// Many at once in an empty folder find the account's file half written, now and then; a second try finds it whole.
-func obtain(config *certmagic.Config, name string) (err error) {
-	for tries := 0; tries < 5; tries++ {
-		if err = config.ManageSync(context.Background(), []string{name}); err == nil {
-			break
-		}
+// Obtained at once in an empty folder, each certificate registers an account, and one may find another's file half
+// written, or with a key that is not its account's. So several names get one account that is made before.
+func makeAccount(issuer *certmagic.ACMEIssuer) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
 	}
-	return
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: issuer.TrustedRoots}}
+	client := acme.Client{Directory: issuer.CA, HTTPClient: &http.Client{Transport: transport}}
+	account := acme.Account{
+		Contact:              []string{"mailto:" + issuer.Email},
+		TermsOfServiceAgreed: true,
+		PrivateKey:           key,
+	}
+	if _, err = client.NewAccount(context.Background(), account); err != nil {
+		return err
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	_, err = issuer.GetAccount(context.Background(), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
+	return err
 }
 
 func main() {
@@ -64,6 +84,12 @@ func main() {
 	certmagic.DefaultACME.AltTLSALPNPort = port
 	certmagic.DefaultACME.DisableHTTPChallenge = true
 	config := certmagic.NewDefault()
+	names := strings.Split(*hosts, ",")
+	if len(names) > 1 {
+		if err := makeAccount(config.Issuers[0].(*certmagic.ACMEIssuer)); err != nil {
+			log.Fatal(err)
+		}
+	}
 
 	settings := config.TLSConfig()
 	settings.NextProtos = append([]string{"http/1.1"}, settings.NextProtos...)
@@ -71,10 +97,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	names := strings.Split(*hosts, ",")
 	obtained := make(chan error)
 	for _, name := range names {
-		go func(name string) { obtained <- obtain(config, name) }(name)
+		go func(name string) { obtained <- config.ManageSync(context.Background(), []string{name}) }(name)
 	}
 	go func() {
 		for range names {
