@@ -5,7 +5,6 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -28,13 +27,11 @@ struct settings {
     std::uint16_t https_port = 443;
     std::string cache;
     std::string email;
-    std::vector<evercert::challenge_type> challenges;
+    std::vector<std::string> challenges;
     std::string log = "info";
 };
 
 void declare(CLI::App& app, settings& s) {
-    const std::map<std::string, evercert::challenge_type> challenges{
-        {"tls-alpn-01", evercert::challenge_type::tls_alpn_01}, {"http-01", evercert::challenge_type::http_01}};
     app.add_option(
         "--host", s.hosts, "a name to obtain a certificate for (repeatable); none = any name that is asked for");
     app.add_option("--directory", s.directory, "the ACME directory of the CA")->capture_default_str();
@@ -46,7 +43,7 @@ void declare(CLI::App& app, settings& s) {
     app.add_option("--cache", s.cache, "the file that keeps account and certificates; none = in memory");
     app.add_option("--email", s.email, "the contact of the account at the CA");
     app.add_option("--challenge", s.challenges, "tls-alpn-01 or http-01 (repeatable, the preferred first)")
-        ->transform(CLI::CheckedTransformer(challenges));
+        ->check(CLI::IsMember({"tls-alpn-01", "http-01"}));
     app.add_option("--log", s.log, "how much to tell on standard error")
         ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
         ->capture_default_str();
@@ -69,7 +66,10 @@ evercert::manager_options manager_options(const settings& s) {
         }
     }
     if (!s.challenges.empty())
-        options.challenges = s.challenges;
+        options.challenges.clear();
+    for (const auto& name : s.challenges)
+        options.challenges.push_back(
+            name == "http-01" ? evercert::challenge_type::http_01 : evercert::challenge_type::tls_alpn_01);
     options.log.level = evercert::parse_log_level(s.log).value();
     options.log.sink = evercert::log_to_stderr();
     return options;
