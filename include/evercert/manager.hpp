@@ -137,6 +137,7 @@ public:
     ///
     /// A server of its own cannot be suspended: a name that is not in memory is refused and obtained in the background.
     void install(SSL_CTX* context, std::vector<std::string> alpn_protocols = {});
+    /// Defined in `<evercert/asio_ssl.hpp>`.
     void install(asio::ssl::context& context, std::vector<std::string> alpn_protocols = {});
 
     /// The server's side of a TLS handshake on the application's own stream, whose context went through
