@@ -25,6 +25,13 @@ struct client_hello {
     bool is_challenge() const { return alpn_protocols.size() == 1 && alpn_protocols[0] == "acme-tls/1"; }
 };
 
+/// How a handshake ended that had its certificate.
+enum class handshake_result {
+    established,
+    certificate_rejected,  ///< the client's alert says that it is because of the certificate, or we could not sign with it
+    failed                 ///< in any other way, such as a client that leaves
+};
+
 /// Where a TLS server gets the certificate of a connection from. A `manager` is one; an application's
 /// remote call to a manager on another machine is another.
 class certificate_source {
@@ -35,6 +42,11 @@ public:
     /// `internal_error`. Called on the executor of the connection; several calls may be in progress at once, and
     /// on several threads if the io_context has them.
     virtual asio::awaitable<certificate_ptr> get_certificate(client_hello hello) = 0;
+
+    /// The handshake with a certificate of this source ended: without an error, or with what ended it, such as the client's
+    /// alert. Called where `get_certificate` is; must neither block nor throw. A manager learns from it that clients
+    /// cannot use a new certificate, and takes the one before back.
+    virtual void handshake_ended(const certificate_ptr&, handshake_result) noexcept {}
 
 protected:
     ~certificate_source() = default;

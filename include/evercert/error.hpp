@@ -60,6 +60,8 @@ enum class errc {
     state_version,  ///< stored state was written by a later version
     store_failed,   ///< the store could not read or write
     lock_lost,      ///< a lease ended before the work under it
+
+    clock_doubted,  ///< the wall clock contradicts the evidence: no certificate is ordered by it
 };
 
 const std::error_category& category() noexcept;

@@ -47,6 +47,7 @@ const char* text_of(errc code) noexcept {
     case errc::state_version: return "the stored state is of another version";
     case errc::store_failed: return "the store failed";
     case errc::lock_lost: return "the lock was lost";
+    case errc::clock_doubted: return "the wall clock is not believed";
     }
     return "unknown error";
 }
@@ -121,7 +122,8 @@ bool is_retryable(const std::error_code& code) noexcept {
     case errc::http_status:
     case errc::body_too_large:
     case errc::store_failed:
-    case errc::lock_lost: return true;
+    case errc::lock_lost:
+    case errc::clock_doubted: return true;
     default: return false;
     }
 }

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <evercert/clock.hpp>
+#include <evercert/failure_class.hpp>
+#include <evercert/identifier.hpp>
+
+namespace evercert {
+
+enum class certificate_state {
+    not_asked_for,  ///< in the host list; it is obtained at first need
+    obtaining,      ///< its first order is in progress
+    failed,         ///< there is none, and the last attempt failed
+    valid,
+    renewing,  ///< valid, and an order is in progress
+    expiring,  ///< valid, with less than a twentieth of its lifetime left
+    expired,   ///< served all the same
+};
+
+std::string_view to_string(certificate_state) noexcept;
+
+/// What a manager does next for a certificate.
+enum class next_act { none, poll_renewal_info, renew, obtain, forget };
+
+std::string_view to_string(next_act) noexcept;
+
+struct last_problem {
+    failure_class kind = failure_class::server;
+    std::string text;  ///< printable; quotes what came from outside
+    wall_time at = {};
+    int failures = 0;  ///< in a row
+};
+
+/// What there is to know about one certificate, or about a listed name that has none.
+struct certificate_status {
+    std::vector<identifier> names;
+    certificate_state state = certificate_state::not_asked_for;
+    std::optional<wall_time> not_before;
+    std::optional<wall_time> not_after;
+    std::optional<last_problem> problem;
+    next_act next = next_act::none;
+    std::optional<wall_time> next_at;
+    /// Why then: "a third of its lifetime is left", "the CA suggests …", "the last attempt failed: …".
+    std::string reason;
+    bool saved = true;  ///< false while the store has not taken it
+};
+
+struct limiter_status {
+    std::string name;  ///< "orders", "new_hosts", "order_ceiling", "renewal_info_polls"
+    std::chrono::seconds wait = {};  ///< a newcomer's
+    std::size_t waiting = 0;
+};
+
+struct manager_status {
+    wall_time at = {};
+    std::string directory_url;
+    std::string account_url;         ///< empty without account
+    std::optional<std::string> clock_doubt;  ///< why the wall clock is not believed
+    std::vector<limiter_status> limiters;
+    std::vector<certificate_status> certificates;  ///< in the order of their first names
+};
+
+/// As JSON, times in RFC 3339.
+std::string to_json(const certificate_status&);
+std::string to_json(const manager_status&);
+
+}  // namespace evercert
