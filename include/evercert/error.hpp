@@ -37,6 +37,7 @@ enum class errc {
     terms_not_agreed,        ///< the terms-of-service prompt did not agree
     already_registered,      ///< there is an account already
     account_does_not_exist,  ///< the CA does not know this account key
+    acme_unsupported,        ///< the CA's directory does not offer what is asked for, such as renewal information
 
     // The network.
     resolve_failed,     ///< no address for a host name

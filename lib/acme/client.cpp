@@ -42,16 +42,23 @@ void check(const client_options& options) {
     check(options.poll_first >= 1ms, "poll_first must be 1 ms or more");
     check(options.poll_max >= options.poll_first, "poll_max is less than poll_first");
     check(options.retry_after_max >= options.poll_first, "retry_after_max is less than poll_first");
+    check(options.renewal_info_wait_min > 0ms, "renewal_info_wait_min must be more than 0");
+    check(
+        options.renewal_info_wait_max >= options.renewal_info_wait_min,
+        "renewal_info_wait_max is less than renewal_info_wait_min");
     check(options.wait_max > 0ms, "wait_max must be more than 0");
 }
 
-std::string order_payload(const std::vector<identifier>& names) {
+std::string order_payload(const std::vector<identifier>& names, const std::string& replaces) {
     boost::json::array identifiers;
     for (auto& name : names) {
         auto* type = name.type() == identifier::kind::ip ? "ip" : "dns";
         identifiers.push_back({{"type", type}, {"value", name.value()}});
     }
-    return boost::json::serialize(boost::json::object{{"identifiers", std::move(identifiers)}});
+    boost::json::object payload{{"identifiers", std::move(identifiers)}};
+    if (!replaces.empty())
+        payload["replaces"] = replaces;
+    return boost::json::serialize(payload);
 }
 
 std::string location(const response& answer, std::string_view step, std::string_view url) {
@@ -60,6 +67,11 @@ std::string location(const response& answer, std::string_view step, std::string_
         throw_malformed(
             {fmt::format("answer to {}", step), url}, fmt::format("has no https URL in Location: {}", quoted(text)));
     return text;
+}
+
+void check_certificate_id(const std::string& id) {
+    if (!is_certificate_id(id))
+        throw error{errc::invalid_options, fmt::format("{} is not what certificate_id() makes", quoted(id))};
 }
 
 bool is_unfinished(const acme::order& order) {
@@ -105,7 +117,7 @@ struct client::impl {
           thumbprint{jwk_thumbprint(wire.key())} {}
 
     asio::awaitable<account> register_account(boost::json::object payload);
-    asio::awaitable<acme::order> new_order(std::vector<identifier> names);
+    asio::awaitable<acme::order> new_order(std::vector<identifier> names, std::string replaces);
     asio::awaitable<acme::order> order(std::string url);
     asio::awaitable<acme::order> finalize(acme::order, std::vector<unsigned char> csr_der);
     asio::awaitable<acme::order> wait_order(std::string url);
@@ -114,6 +126,7 @@ struct client::impl {
     asio::awaitable<challenge> challenge_ready(std::string url);
     asio::awaitable<void> deactivate_authorization(std::string url);
     asio::awaitable<certificate_chain> certificate(std::string url);
+    asio::awaitable<acme::renewal_info> renewal_info(std::string certificate_id);
     asio::awaitable<void> revoke(std::vector<unsigned char> certificate_der, revocation_reason);
 
     /// A step of the account.
@@ -154,11 +167,16 @@ asio::awaitable<account> client::impl::register_account(boost::json::object payl
     co_return found;
 }
 
-asio::awaitable<acme::order> client::impl::new_order(std::vector<identifier> names) {
+asio::awaitable<acme::order> client::impl::new_order(std::vector<identifier> names, std::string replaces) {
     if (names.empty())
         throw error{errc::invalid_options, "an order needs at least one name"};
+    if (!replaces.empty())
+        check_certificate_id(replaces);
     auto directory = co_await wire.directory();
-    message what{"newOrder", directory.new_order, order_payload(names)};
+    // RFC 9773, section 5: a CA that does not advertise renewal information may not take it.
+    if (directory.renewal_info.empty())
+        replaces.clear();
+    message what{"newOrder", directory.new_order, order_payload(names, replaces)};
     auto answer = co_await post(std::move(what));
     auto url = location(answer, "newOrder", directory.new_order);
     auto placed = parse_order(answer.body, url);
@@ -217,6 +235,27 @@ asio::awaitable<certificate_chain> client::impl::certificate(std::string url) {
     chain.alternates = find_links(answer.fields.all("Link"), "alternate", alternates_max);
     chain.pem = std::move(answer.body);
     co_return chain;
+}
+
+asio::awaitable<acme::renewal_info> client::impl::renewal_info(std::string certificate_id) {
+    check_certificate_id(certificate_id);
+    auto directory = co_await wire.directory();
+    auto url = std::move(directory.renewal_info);
+    if (url.empty())
+        throw error{
+            errc::acme_unsupported,
+            fmt::format(
+                "{} has no renewal information (RFC 9773): renew by the certificate's dates",
+                host_of(options.directory_url))};
+    if (!url.ends_with('/'))
+        url += '/';
+    url += certificate_id;
+    auto answer = co_await wire.get("renewalInfo", url);
+    auto info = parse_renewal_info(answer.body, url);
+    info.retry_after = parse_retry_after(
+        answer.fields.get("Retry-After"), options.clock->wall(), options.renewal_info_wait_min,
+        options.renewal_info_wait_max);
+    co_return info;
 }
 
 asio::awaitable<void> client::impl::revoke(std::vector<unsigned char> certificate_der, revocation_reason reason) {
@@ -308,7 +347,11 @@ asio::awaitable<account> client::only_return_existing() {
 }
 
 asio::awaitable<acme::order> client::new_order(std::vector<identifier> names) {
-    return impl_->new_order(std::move(names));
+    return impl_->new_order(std::move(names), std::string{});
+}
+
+asio::awaitable<acme::order> client::new_order(std::vector<identifier> names, std::string replaces) {
+    return impl_->new_order(std::move(names), std::move(replaces));
 }
 
 asio::awaitable<acme::order> client::order(std::string order_url) { return impl_->order(std::move(order_url)); }
@@ -339,6 +382,10 @@ asio::awaitable<acme::order> client::wait_order(std::string order_url) {
 
 asio::awaitable<certificate_chain> client::certificate(std::string certificate_url) {
     return impl_->certificate(std::move(certificate_url));
+}
+
+asio::awaitable<acme::renewal_info> client::renewal_info(std::string certificate_id) {
+    return impl_->renewal_info(std::move(certificate_id));
 }
 
 asio::awaitable<void> client::revoke(std::vector<unsigned char> certificate_der, revocation_reason reason) {

@@ -70,6 +70,11 @@ std::optional<std::string> json_reader::optional_url(std::string_view name) cons
     return to_url(name, *value);
 }
 
+wall_time json_reader::time(std::string_view name) const {
+    require(name);
+    return *optional_time(name);
+}
+
 std::optional<wall_time> json_reader::optional_time(std::string_view name) const {
     constexpr std::size_t time_size_max = 64;
     auto text = optional_text(name, time_size_max);

@@ -51,6 +51,7 @@ public:
     std::string url(std::string_view name) const;
     std::optional<std::string> optional_url(std::string_view name) const;
     /// RFC 3339.
+    wall_time time(std::string_view name) const;
     std::optional<wall_time> optional_time(std::string_view name) const;
     /// Absent is false.
     bool flag(std::string_view name) const;

@@ -35,6 +35,7 @@ struct advice {
 /// What its reader can do about an ACME error (RFC 8555, section 6.7).
 constexpr std::array advices{
     advice{"accountDoesNotExist", "create an account first, with this CA and this account key"},
+    advice{"alreadyReplaced", "another order replaces that certificate: order without `replaces`"},
     advice{"badCSR", "ask for another key type or fewer names"},
     advice{"badPublicKey", "use another type of key"},
     advice{"badSignatureAlgorithm", "use another type of account key"},

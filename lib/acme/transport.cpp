@@ -116,6 +116,21 @@ asio::awaitable<std::string> transport::nonce() {
     co_return std::move(*nonce);
 }
 
+asio::awaitable<response> transport::get(std::string step, std::string url) {
+    request ask{"GET", url};
+    ask.fields.set("Accept", "application/json");
+    auto answer = co_await send(step, std::move(ask));
+    if (is_redirect(answer))
+        throw error{
+            errc::http_status,
+            fmt::format(
+                "{} redirects {} to {}; the directory has to say where it is", host_of(url), step,
+                quoted(answer.fields.get("Location")))};
+    if (!is_success(answer))
+        throw to_error(step, url, answer, clock_->wall());
+    co_return answer;
+}
+
 asio::awaitable<response> transport::post(message what) {
     if (!is_https_url(what.url))
         throw error{errc::invalid_options, fmt::format("{}: {} is not an https URL", what.step, quoted(what.url))};

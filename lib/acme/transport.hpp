@@ -42,6 +42,8 @@ public:
     /// Concurrent callers share one request and its error; a caller who is cancelled hands it on.
     asio::awaitable<acme::directory> directory();
     asio::awaitable<std::string> nonce();
+    /// A read that is not signed: the answer if it is a success. `step` as in `message`.
+    asio::awaitable<response> get(std::string step, std::string url);
     /// The answer if it is a success. Each attempt has a nonce of its own.
     asio::awaitable<response> post(message);
 

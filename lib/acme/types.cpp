@@ -1,4 +1,7 @@
 #include <evercert/acme/types.hpp>
+#include <evercert/certificate.hpp>
+
+#include "crypto/certificate_id.hpp"
 
 namespace evercert::acme {
 
@@ -43,6 +46,8 @@ std::string_view to_string(challenge_status status) noexcept {
     }
     return "";
 }
+
+std::string certificate_id(const certificate& cert) { return evercert::certificate_id(cert.native_handle()); }
 
 const challenge* authorization::find(std::string_view type) const noexcept {
     for (auto& one : challenges)

@@ -27,6 +27,9 @@ constexpr std::size_t token_size_min = 22;
 /// In tls-alpn-01 and http-01 a token is at most a label or a file name long in practice; this is generous.
 constexpr std::size_t token_size_max = 512;
 
+/// A key identifier and a serial number have 20 bytes each as a rule, 27 characters.
+constexpr std::size_t certificate_id_size_max = 255;
+
 template <typename Status, std::size_t N>
 Status read_status(const json_reader& document, const std::array<Status, N>& known) {
     auto text = document.text("status", word_size_max);
@@ -140,6 +143,7 @@ acme::order parse_order(std::string_view body, std::string url) {
     result.certificate = document.optional_url("certificate").value_or("");
     if (result.status == order_status::valid && result.certificate.empty())
         document.fail("is \"valid\" and has no \"certificate\"");
+    result.replaces = document.optional_text("replaces", certificate_id_size_max).value_or("");
     result.expires = document.optional_time("expires");
     if (const auto* failed = document.optional_object("error"))
         result.error = read_problem(*failed);
@@ -175,6 +179,33 @@ acme::challenge parse_challenge(std::string_view body, std::string_view url) {
     json_source source{"challenge", url};
     auto object = parse_json_object(body, source);
     return read_challenge({object, source});
+}
+
+acme::renewal_info parse_renewal_info(std::string_view body, std::string_view url) {
+    json_source source{"renewal information", url};
+    auto object = parse_json_object(body, source);
+    json_reader document{object, source};
+    const auto* window = document.optional_object("suggestedWindow");
+    if (!window)
+        document.fail("has no \"suggestedWindow\"");
+    json_reader bounds{*window, source};
+    acme::renewal_info result;
+    result.start = bounds.time("start");
+    result.end = bounds.time("end");
+    // Section 4.2: no better than no answer.
+    if (result.end <= result.start)
+        document.fail("has a \"suggestedWindow\" that does not end after its \"start\"");
+    auto page = document.optional_text("explanationURL", url_size_max);
+    // The window must not be lost for a page that nobody may follow a link to.
+    if (page && is_https_url(*page))
+        result.explanation_url = std::move(page);
+    return result;
+}
+
+bool is_certificate_id(std::string_view text) noexcept {
+    auto period = text.find('.');
+    return period != std::string_view::npos && text.size() <= certificate_id_size_max &&
+        is_base64url(text.substr(0, period)) && is_base64url(text.substr(period + 1));
 }
 
 bool is_token(std::string_view text) noexcept {

@@ -17,6 +17,12 @@ acme::order parse_order(std::string_view body, std::string url);
 acme::authorization parse_authorization(std::string_view body, std::string url);
 acme::challenge parse_challenge(std::string_view body, std::string_view url);
 
+/// RFC 9773, section 4.2.
+acme::renewal_info parse_renewal_info(std::string_view body, std::string_view url);
+
+/// RFC 9773, section 4.1: two texts in base64url and a period between them. It becomes part of a path.
+bool is_certificate_id(std::string_view) noexcept;
+
 /// Section 8.1: at least 128 bits of entropy in base64url. It becomes part of a path and of a certificate, so other
 /// characters are refused.
 bool is_token(std::string_view) noexcept;

@@ -30,6 +30,7 @@ const char* text_of(errc code) noexcept {
     case errc::terms_not_agreed: return "did not agree to the terms";
     case errc::already_registered: return "already registered";
     case errc::account_does_not_exist: return "the CA does not know the account";
+    case errc::acme_unsupported: return "the CA does not offer this";
     case errc::resolve_failed: return "the host name could not be resolved";
     case errc::connect_failed: return "could not connect";
     case errc::listen_failed: return "could not listen";

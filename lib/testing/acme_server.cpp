@@ -199,6 +199,16 @@ void acme_server::bad_nonce_every(int n) {
     impl_->core.bad_nonce_every(n);
 }
 
+void acme_server::renewal_window(std::string_view serial, wall_time start, wall_time end, std::string explanation_url) {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->core.renewal_window(serial, {start, end, std::move(explanation_url)});
+}
+
+void acme_server::renewal_windows(wall_time start, wall_time end, std::string explanation_url) {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->core.renewal_windows({start, end, std::move(explanation_url)});
+}
+
 int acme_server::count(std::string_view resource) const {
     const std::lock_guard lock{impl_->mutex};
     return impl_->core.count(parse_resource(resource));

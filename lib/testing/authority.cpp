@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "crypto/certificate_id.hpp"
 #include "crypto/pem.hpp"
 #include "testing/nonces.hpp"
 
@@ -41,6 +42,7 @@ authority::issued authority::issue(
     result.serial = fmt::format("{:02x}", fmt::join(serial, ""));
     result.chain_pem = evercert::issue({names, key, valid, std::move(serial)}, intermediate_);
     result.der = read_pem(result.chain_pem, errc::invalid_certificate).front().der;
+    result.renewal_id = certificate_id(decode_der<x509_ptr>(d2i_X509, result.der).get());
     if (alternate_)
         result.alternate_pem = write_pem("CERTIFICATE", result.der) + alternate_->chain_pem();
     return result;

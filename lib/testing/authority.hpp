@@ -24,7 +24,8 @@ public:
     authority(const std::string& name, wall_time now, bool has_alternate);
 
     struct issued {
-        std::string serial;  ///< as `certificate::serial()` has it
+        std::string serial;      ///< as `certificate::serial()` has it
+        std::string renewal_id;  ///< as `acme::certificate_id` has it
         bytes der;
         std::string chain_pem;
         std::string alternate_pem;  ///< empty if there is no second root

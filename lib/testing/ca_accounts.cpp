@@ -78,7 +78,7 @@ response ca_core::new_account(const signed_request& in) {
     return account_response(201, book_.add_account(*in.key, std::move(contact)));
 }
 
-response ca_core::account(route where, const signed_request& in) {
+response ca_core::account(const route& where, const signed_request& in) {
     auto& account = *in.account;
     if (where.id != account.id)
         throw refusal{403, "unauthorized", "this is another account"};
@@ -95,7 +95,7 @@ response ca_core::account(route where, const signed_request& in) {
     return account_response(200, account);
 }
 
-response ca_core::orders(route where, const signed_request& in, moment now) {
+response ca_core::orders(const route& where, const signed_request& in, moment now) {
     if (where.id != in.account->id)
         throw refusal{403, "unauthorized", "this is another account"};
     require_post_as_get(in.jws);

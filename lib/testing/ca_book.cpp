@@ -157,6 +157,7 @@ certificate_record& ca_book::add_certificate(order_record& order, certificate_re
     certificates_.push_back(std::move(made));
     auto& certificate = certificates_.back();
     by_der_[certificate.der] = certificate.id;
+    by_renewal_id_[certificate.renewal_id] = certificate.id;
     order.certificate = certificate.id;
     order.status = order_status::processing;
     order.finalized = now.steady;
@@ -169,6 +170,11 @@ certificate_record* ca_book::find_certificate(std::size_t id) { return find(cert
 certificate_record* ca_book::find_certificate(const std::vector<unsigned char>& der) {
     const auto found = by_der_.find(der);
     return found == by_der_.end() ? nullptr : find(certificates_, found->second);
+}
+
+certificate_record* ca_book::find_renewal(const std::string& renewal_id) {
+    const auto found = by_renewal_id_.find(renewal_id);
+    return found == by_renewal_id_.end() ? nullptr : find(certificates_, found->second);
 }
 
 void ca_book::settle(authorization_record& authorization, moment now) {

@@ -55,6 +55,8 @@ public:
     certificate_record& add_certificate(order_record&, certificate_record made, moment now);
     certificate_record* find_certificate(std::size_t id);
     certificate_record* find_certificate(const std::vector<unsigned char>& der);
+    certificate_record* find_renewal(const std::string& renewal_id);
+    std::deque<certificate_record>& certificates() { return certificates_; }
     const std::deque<certificate_record>& certificates() const { return certificates_; }
 
 private:
@@ -70,6 +72,7 @@ private:
     std::deque<certificate_record> certificates_;
     std::map<std::string, std::size_t> by_thumbprint_;
     std::map<std::vector<unsigned char>, std::size_t> by_der_;
+    std::map<std::string, std::size_t> by_renewal_id_;
     /// The latest authorization of an account for a name, as it was ordered.
     std::map<std::pair<std::size_t, identifier>, std::size_t> latest_;
 };

@@ -29,7 +29,7 @@ bool is_key_of(const public_key& key, const std::vector<unsigned char>& certific
 
 }  // namespace
 
-response ca_core::certificate(route where, const signed_request& in) {
+response ca_core::certificate(const route& where, const signed_request& in) {
     const auto* found = book_.find_certificate(where.id);
     const bool is_alternate = where.what == resource::alternate;
     if (!found || (is_alternate && found->alternate_pem.empty()))
@@ -65,6 +65,7 @@ response ca_core::revoke_cert(const signed_request& in, moment now) {
     if (found->revoked)
         throw refusal{400, "alreadyRevoked", "the certificate was revoked before"};
     found->revoked = true;
+    found->window = {now.wall - std::chrono::hours{1}, now.wall};
     return empty_response(200);
 }
 

@@ -55,6 +55,10 @@ response ca_core::dispatch(const request& in, moment now) {
         throw refusal{404, "malformed", "there is nothing at " + quoted(in.target)};
     ++counts_[static_cast<std::size_t>(where->what)];
 
+    if (where->what == resource::renewal_info && in.method == "GET")
+        return renewal_info(*where);
+    if (where->what == resource::renewal_info)
+        refuse_method("GET");
     const bool is_open = where->what == resource::directory || where->what == resource::new_nonce;
     if (in.method == "POST")
         return dispatch_signed(*where, authenticate(in, where->what), now);
@@ -70,7 +74,7 @@ response ca_core::dispatch(const request& in, moment now) {
     return answer;
 }
 
-response ca_core::dispatch_signed(route where, const signed_request& in, moment now) {
+response ca_core::dispatch_signed(const route& where, const signed_request& in, moment now) {
     inject_fault(where.what);
     switch (where.what) {
     // RFC 8555, section 6.3: these two may be asked by POST-as-GET too.
@@ -88,6 +92,7 @@ response ca_core::dispatch_signed(route where, const signed_request& in, moment 
     case resource::challenge: return challenge(where, in, now);
     case resource::certificate:
     case resource::alternate: return certificate(where, in);
+    case resource::renewal_info: break;
     }
     throw refusal{500, "serverInternal", "a resource without a handler"};
 }

@@ -44,6 +44,9 @@ public:
     }
 
     void fail_next(resource, problem, std::string retry_after);
+    /// Throws `error` with `errc::invalid_options` if there is no such certificate.
+    void renewal_window(std::string_view serial, const testing::renewal_window&);
+    void renewal_windows(const testing::renewal_window&);
     void bad_nonce_every(int n) { options_.bad_nonce_every = n; }
     int count(resource what) const { return counts_[static_cast<std::size_t>(what)]; }
     const std::deque<certificate_record>& certificates() const { return book_.certificates(); }
@@ -63,23 +66,27 @@ private:
     };
 
     response dispatch(const request&, moment now);
-    response dispatch_signed(route, const signed_request&, moment now);
+    response dispatch_signed(const route&, const signed_request&, moment now);
     signed_request authenticate(const request&, resource);
     void check_nonce(const jws_request&);
     account_record& account_of(const jws_request&);
     void inject_fault(resource);
 
     response new_account(const signed_request&);
-    response account(route, const signed_request&);
-    response orders(route, const signed_request&, moment now);
+    response account(const route&, const signed_request&);
+    response orders(const route&, const signed_request&, moment now);
     response key_change(const signed_request&);
     response new_order(const signed_request&, moment now);
-    response order(route, const signed_request&, moment now);
-    response finalize(route, const signed_request&, moment now);
-    response authorization(route, const signed_request&, moment now);
-    response challenge(route, const signed_request&, moment now);
-    response certificate(route, const signed_request&);
+    response order(const route&, const signed_request&, moment now);
+    response finalize(const route&, const signed_request&, moment now);
+    response authorization(const route&, const signed_request&, moment now);
+    response challenge(const route&, const signed_request&, moment now);
+    response certificate(const route&, const signed_request&);
     response revoke_cert(const signed_request&, moment now);
+    response renewal_info(const route&);
+    /// What the order is to replace, by `replaces`; null if it says nothing of that. Throws `refusal`.
+    certificate_record* find_replaced(
+        const boost::json::object& payload, const account_record&, const std::vector<identifier>& names, moment now);
 
     response account_response(int status, const account_record&) const;
     response order_response(int status, const order_record&) const;

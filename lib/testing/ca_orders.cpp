@@ -82,7 +82,14 @@ response ca_core::new_order(const signed_request& in, moment now) {
     const auto payload = in.jws.object();
     if (payload.contains("notBefore") || payload.contains("notAfter"))
         throw refusal{400, "malformed", "notBefore and notAfter are not supported"};
-    return order_response(201, book_.add_order(*in.account, parse_names(payload), now));
+    auto names = parse_names(payload);
+    auto* replaced = find_replaced(payload, *in.account, names, now);
+    auto& placed = book_.add_order(*in.account, std::move(names), now);
+    if (replaced) {
+        placed.replaces = replaced->renewal_id;
+        replaced->replaced_by = placed.id;
+    }
+    return order_response(201, placed);
 }
 
 order_record& ca_core::own_order(std::size_t id, const signed_request& in, moment now) {
@@ -94,7 +101,7 @@ order_record& ca_core::own_order(std::size_t id, const signed_request& in, momen
     return *found;
 }
 
-response ca_core::order(route where, const signed_request& in, moment now) {
+response ca_core::order(const route& where, const signed_request& in, moment now) {
     const auto& order = own_order(where.id, in, now);
     require_post_as_get(in.jws);
     return order_response(200, order);
@@ -126,13 +133,14 @@ parsed_csr ca_core::check_csr(
     return request;
 }
 
-response ca_core::finalize(route where, const signed_request& in, moment now) {
+response ca_core::finalize(const route& where, const signed_request& in, moment now) {
     auto& order = own_order(where.id, in, now);
     const auto payload = in.jws.object();
     if (order.status != acme::order_status::ready)
         throw refusal{403, "orderNotReady", "the order is " + std::string{to_string(order.status)} + ", not ready"};
     const auto request = check_csr(order, *in.account, payload);
     auto made = issuer_.issue(order.names, request.key, {now.wall, now.wall + options_.lifetime});
+    const auto ideal = now.wall + options_.lifetime * 2 / 3;
     book_.add_certificate(
         order,
         {.id = 0,
@@ -141,12 +149,14 @@ response ca_core::finalize(route where, const signed_request& in, moment now) {
          .serial = std::move(made.serial),
          .der = std::move(made.der),
          .chain_pem = std::move(made.chain_pem),
-         .alternate_pem = std::move(made.alternate_pem)},
+         .alternate_pem = std::move(made.alternate_pem),
+         .renewal_id = std::move(made.renewal_id),
+         .window = {ideal - options_.lifetime / 100, ideal + options_.lifetime / 100}},
         now);
     return order_response(200, order);
 }
 
-response ca_core::authorization(route where, const signed_request& in, moment now) {
+response ca_core::authorization(const route& where, const signed_request& in, moment now) {
     auto* found = book_.find_authorization(where.id, now);
     if (!found)
         throw refusal{404, "malformed", "there is no such authorization"};
@@ -169,7 +179,7 @@ response ca_core::authorization(route where, const signed_request& in, moment no
     return answer;
 }
 
-response ca_core::challenge(route where, const signed_request& in, moment now) {
+response ca_core::challenge(const route& where, const signed_request& in, moment now) {
     auto* found = book_.find_challenge(where.id, now);
     if (!found)
         throw refusal{404, "malformed", "there is no such challenge"};

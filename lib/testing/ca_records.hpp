@@ -56,6 +56,13 @@ struct authorization_record {
     std::vector<std::size_t> challenges = {};
 };
 
+/// RFC 9773, section 4.2.
+struct renewal_window {
+    wall_time start;
+    wall_time end;
+    std::string explanation_url = {};
+};
+
 struct order_record {
     std::size_t id;
     std::size_t account;
@@ -66,6 +73,7 @@ struct order_record {
     std::optional<problem> error = {};
     steady_time finalized = {};
     std::size_t certificate = 0;
+    std::string replaces = {};
 };
 
 struct certificate_record {
@@ -76,6 +84,11 @@ struct certificate_record {
     std::vector<unsigned char> der;
     std::string chain_pem;
     std::string alternate_pem;
+    /// As RFC 9773, section 4.1 names it.
+    std::string renewal_id;
+    renewal_window window;
+    /// The latest order that was to replace it; 0 = none.
+    std::size_t replaced_by = 0;
     bool revoked = false;
 };
 

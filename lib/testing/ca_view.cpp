@@ -32,11 +32,14 @@ boost::json::object ca_view::directory(const acme_server_options& options) const
     boost::json::object meta{{"externalAccountRequired", false}};
     if (!options.terms_url.empty())
         meta["termsOfService"] = options.terms_url;
-    return {
+    boost::json::object result{
         {"newNonce", url(resource::new_nonce)},   {"newAccount", url(resource::new_account)},
         {"newOrder", url(resource::new_order)},   {"revokeCert", url(resource::revoke_cert)},
         {"keyChange", url(resource::key_change)}, {"meta", std::move(meta)},
     };
+    if (options.renewal_info)
+        result["renewalInfo"] = url(resource::renewal_info);
+    return result;
 }
 
 boost::json::object ca_view::account(const account_record& account) const {
@@ -63,6 +66,8 @@ boost::json::object ca_view::order(const order_record& order) const {
         {"identifiers", std::move(identifiers)},
         {"authorizations", std::move(authorizations)},
         {"finalize", url(resource::finalize, order.id)}};
+    if (!order.replaces.empty())
+        result["replaces"] = order.replaces;
     if (order.error)
         result["error"] = to_json(*order.error);
     if (order.status == acme::order_status::valid)
@@ -94,6 +99,15 @@ boost::json::object ca_view::challenge(const challenge_record& challenge) const 
         result["validated"] = format_date(challenge.validated);
     if (challenge.status == acme::challenge_status::invalid && challenge.error)
         result["error"] = to_json(*challenge.error);
+    return result;
+}
+
+boost::json::object ca_view::renewal_info(const certificate_record& certificate) const {
+    const auto& window = certificate.window;
+    boost::json::object result{
+        {"suggestedWindow", {{"start", format_date(window.start)}, {"end", format_date(window.end)}}}};
+    if (!window.explanation_url.empty())
+        result["explanationURL"] = window.explanation_url;
     return result;
 }
 

@@ -14,24 +14,25 @@ struct entry {
     std::string_view name;
     std::string_view before;
     std::string_view after;
-    bool numbered;
+    enum { one, numbered, named } kind;
 };
 
 constexpr std::array entries{
-    entry{resource::directory, "directory", "/directory", "", false},
-    entry{resource::new_nonce, "newNonce", "/new-nonce", "", false},
-    entry{resource::new_account, "newAccount", "/new-account", "", false},
-    entry{resource::new_order, "newOrder", "/new-order", "", false},
-    entry{resource::revoke_cert, "revokeCert", "/revoke-cert", "", false},
-    entry{resource::key_change, "keyChange", "/key-change", "", false},
-    entry{resource::account, "account", "/account/", "", true},
-    entry{resource::orders, "orders", "/account/", "/orders", true},
-    entry{resource::order, "order", "/order/", "", true},
-    entry{resource::finalize, "finalize", "/order/", "/finalize", true},
-    entry{resource::authorization, "authorization", "/authorization/", "", true},
-    entry{resource::challenge, "challenge", "/challenge/", "", true},
-    entry{resource::certificate, "certificate", "/certificate/", "", true},
-    entry{resource::alternate, "alternate", "/certificate/", "/alternate", true},
+    entry{resource::directory, "directory", "/directory", "", entry::one},
+    entry{resource::new_nonce, "newNonce", "/new-nonce", "", entry::one},
+    entry{resource::new_account, "newAccount", "/new-account", "", entry::one},
+    entry{resource::new_order, "newOrder", "/new-order", "", entry::one},
+    entry{resource::revoke_cert, "revokeCert", "/revoke-cert", "", entry::one},
+    entry{resource::key_change, "keyChange", "/key-change", "", entry::one},
+    entry{resource::account, "account", "/account/", "", entry::numbered},
+    entry{resource::orders, "orders", "/account/", "/orders", entry::numbered},
+    entry{resource::order, "order", "/order/", "", entry::numbered},
+    entry{resource::finalize, "finalize", "/order/", "/finalize", entry::numbered},
+    entry{resource::authorization, "authorization", "/authorization/", "", entry::numbered},
+    entry{resource::challenge, "challenge", "/challenge/", "", entry::numbered},
+    entry{resource::certificate, "certificate", "/certificate/", "", entry::numbered},
+    entry{resource::alternate, "alternate", "/certificate/", "/alternate", entry::numbered},
+    entry{resource::renewal_info, "renewalInfo", "/renewal-info", "", entry::named},
 };
 
 static_assert(entries.size() == resource_count);
@@ -63,9 +64,14 @@ resource parse_resource(std::string_view name) {
 
 std::optional<route> parse_route(std::string_view path) {
     for (const auto& each : entries) {
-        if (!each.numbered) {
+        if (each.kind == entry::one) {
             if (path == each.before)
                 return route{each.what};
+            continue;
+        }
+        if (each.kind == entry::named) {
+            if (path.starts_with(each.before) && path.substr(each.before.size()).starts_with('/'))
+                return route{each.what, 0, std::string{path.substr(each.before.size() + 1)}};
             continue;
         }
         if (path.size() <= each.before.size() + each.after.size() || !path.starts_with(each.before) ||
@@ -78,11 +84,13 @@ std::optional<route> parse_route(std::string_view path) {
     return {};
 }
 
-std::string to_path(route to) {
+std::string to_path(const route& to) {
     const auto& found = entry_of(to.what);
     std::string path{found.before};
-    if (found.numbered)
+    if (found.kind == entry::numbered)
         path += std::to_string(to.id);
+    if (found.kind == entry::named && !to.name.empty())
+        path.append("/").append(to.name);
     return path.append(found.after);
 }
 

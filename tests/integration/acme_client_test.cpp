@@ -177,6 +177,30 @@ TEST_CASE("Pebble issues a certificate, step by step, and revokes it") {
     });
 }
 
+TEST_CASE("a certificate is replaced at Pebble, whether it has renewal information or not") {
+    with_pebble({}, [](fixture& parts) -> asio::awaitable<void> {
+        auto& client = parts.client;
+        co_await parts.join();
+        auto key = private_key::generate();
+        auto order = co_await parts.obtain(names, key);
+        auto chain = co_await client.certificate(order.certificate);
+        certificate issued{chain.pem, key};
+        auto id = acme::certificate_id(issued);
+        auto directory = co_await client.directory();
+        if (directory.renewal_info.empty()) {
+            // As Debian 12's.
+            auto thrown = co_await error_of(client.renewal_info(id));
+            CHECK(thrown.code() == errc::acme_unsupported);
+        } else {
+            auto info = co_await client.renewal_info(id);
+            CHECK(info.start < info.end);
+            CHECK(info.end < issued.not_after());
+        }
+        auto replacing = co_await client.new_order(names, id);
+        CHECK(replacing.status == acme::order_status::pending);
+    });
+}
+
 TEST_CASE("Pebble issues though it refuses every second nonce") {
     with_pebble({.nonce_reject = 50}, [](fixture& parts) -> asio::awaitable<void> {
         co_await parts.join();

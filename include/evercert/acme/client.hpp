@@ -39,6 +39,9 @@ struct client_options {
     std::chrono::milliseconds poll_first = std::chrono::milliseconds{10};
     std::chrono::milliseconds poll_max = std::chrono::seconds{5};
     std::chrono::milliseconds retry_after_max = std::chrono::minutes{5};
+    /// A CA's `Retry-After` for renewal information is obeyed between these; they are RFC 9773's (section 4.3.2).
+    std::chrono::milliseconds renewal_info_wait_min = std::chrono::minutes{1};
+    std::chrono::milliseconds renewal_info_wait_max = std::chrono::hours{24};
     /// How long `wait_authorization` and `wait_order` wait in all.
     std::chrono::milliseconds wait_max = std::chrono::minutes{10};
 };
@@ -85,6 +88,11 @@ public:
     /// Section 7.4. `names` must not be empty; the order is for them and for no others, or `acme_malformed` is
     /// thrown. This and every later step need an account: without one they throw `errc::account_does_not_exist`.
     asio::awaitable<acme::order> new_order(std::vector<identifier> names);
+    /// The same, and tells the CA which certificate the new one is to replace (RFC 9773, section 5), by its
+    /// `certificate_id`: such orders may be exempt from its limits. Left out if `replaces` is empty or the directory
+    /// has no renewalInfo. A CA that knows of another order for the same purpose refuses with the problem
+    /// "alreadyReplaced": order without it then.
+    asio::awaitable<acme::order> new_order(std::vector<identifier> names, std::string replaces);
     asio::awaitable<acme::order> order(std::string order_url);
 
     /// Section 7.5.
@@ -109,6 +117,11 @@ public:
     /// Section 7.4.2. The PEM holds certificates and nothing else; whether they are the ones that were ordered is the
     /// caller's to check. Works for a URL from `order.certificate` and for those in `alternates`.
     asio::awaitable<certificate_chain> certificate(std::string certificate_url);
+
+    /// RFC 9773, section 4: when to renew a certificate, named by its `certificate_id`. Asked without a signature, so it
+    /// works without an account. Throws `acme_unsupported` if the directory has no renewalInfo, `invalid_options` for an
+    /// id that is none, `acme_malformed` for a window that does not end after its start.
+    asio::awaitable<acme::renewal_info> renewal_info(std::string certificate_id);
 
     /// Section 7.6, signed with the account key.
     asio::awaitable<void> revoke(

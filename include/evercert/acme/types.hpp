@@ -9,6 +9,10 @@
 #include <evercert/error.hpp>
 #include <evercert/identifier.hpp>
 
+namespace evercert {
+class certificate;
+}
+
 namespace evercert::acme {
 
 /// RFC 8555, section 7.1.1.
@@ -51,6 +55,7 @@ struct order {
     std::vector<std::string> authorizations;  ///< URLs
     std::string finalize;                     ///< URL
     std::string certificate;                  ///< URL; empty until `valid`
+    std::string replaces;                     ///< what `certificate_id` is of the certificate it replaces; often empty
     std::optional<wall_time> expires;
     std::optional<evercert::problem> error;
     std::optional<duration> retry_after;  ///< from the answer that brought this order, bounded
@@ -82,6 +87,22 @@ struct certificate_chain {
     std::string pem;
     std::vector<std::string> alternates;
 };
+
+/// Renewal information (RFC 9773, section 4.2): when the CA suggests that a certificate is renewed. The window is as the
+/// CA sent it: it may be over, which means at once, or lie beyond the certificate's end.
+struct renewal_info {
+    wall_time start = {};
+    wall_time end = {};  ///< after `start`
+    /// A page for people that says why. Only an https URL, but still the CA's text.
+    std::optional<std::string> explanation_url;
+    /// When to ask again, within the client's `renewal_info_wait_min` and `…_max`; nothing if the CA did not say.
+    std::optional<duration> retry_after;
+};
+
+/// The name of a certificate in renewal information and in `replaces` (RFC 9773, section 4.1), made of its
+/// issuer's key identifier and its serial number. Throws `errc::invalid_certificate` if it names no issuer's key,
+/// such as a self-signed one.
+std::string certificate_id(const certificate&);
 
 /// Section 5.3.1 of RFC 5280; the ones an ACME client may give.
 enum class revocation_reason {

@@ -43,6 +43,11 @@ struct acme_server_options {
     std::chrono::milliseconds issuance_delay = {};
     /// Sent as Retry-After with pending authorizations and processing orders; empty = none.
     std::string retry_after = {};
+    /// Renewal information (RFC 9773) for every certificate, and `replaces` in orders. At first a window is as Let's
+    /// Encrypt has it: a fiftieth of the lifetime long, around two thirds of it.
+    bool renewal_info = true;
+    /// Sent as Retry-After with renewal information; empty = none.
+    std::string renewal_info_retry_after = "21600";
     /// A valid authorization is used again for later orders of the account, for 30 days.
     bool reuse_authorizations = false;
     /// Certificates have a second chain, to another root (section 7.4.2: Link rel="alternate").
@@ -100,9 +105,17 @@ public:
     /// As the option of that name, from now on.
     void bad_nonce_every(int n);
 
+    /// What renewal information says from now on: of the certificate with this serial number, as
+    /// `certificate::serial()` has it; or of all that were issued so far, as before a mass revocation. Windows that are
+    /// wrong, such as one that ends before it starts, are sent as they are, so that a client shows what it does.
+    /// `explanation_url` is left out if it is empty. Throws `error` with `errc::invalid_options` for a serial number
+    /// that it has not issued.
+    void renewal_window(std::string_view serial, wall_time start, wall_time end, std::string explanation_url = {});
+    void renewal_windows(wall_time start, wall_time end, std::string explanation_url = {});
+
     /// How many requests each resource had, refused ones too: "directory", "newNonce", "newAccount", "newOrder",
     /// "revokeCert", "keyChange", "account", "orders", "order", "finalize", "authorization", "challenge",
-    /// "certificate", "alternate" (a certificate's other chain). Throws `error` with `errc::invalid_options` for
+    /// "certificate", "alternate" (a certificate's other chain), "renewalInfo". Throws `error` with `errc::invalid_options` for
     /// any other name.
     int count(std::string_view resource) const;
     int certificates_issued() const;

@@ -232,6 +232,36 @@ TEST_CASE("what was revoked is listed by its serial number") {
     CHECK(w.ca.revoked() == std::vector{certificate{chain.pem, w.key}.serial()});
 }
 
+TEST_CASE("renewal information follows what the test says, and an order replaces a certificate") {
+    world w;
+    const std::vector<identifier> names{"a.test"};
+    const certificate cert{w.obtain("http-01", names).pem, w.key};
+    const auto id = acme::certificate_id(cert);
+    const auto first = w.run(w.client.renewal_info(id));
+    CHECK(first.start > cert.not_before());
+    CHECK(first.end < cert.not_after());
+    CHECK(first.retry_after == duration{6h});
+
+    const auto now = std::chrono::floor<std::chrono::seconds>(system_clock()->wall());
+    w.ca.renewal_window(cert.serial(), now, now + 1h, "https://ca.test/why");
+    CHECK(w.run(w.client.renewal_info(id)).explanation_url == "https://ca.test/why");
+    w.ca.renewal_windows(now - 2h, now - 1h);
+    CHECK(w.run(w.client.renewal_info(id)).end == now - 1h);
+    w.ca.renewal_window(cert.serial(), now, now);
+    CHECK_THROWS_AS(w.run(w.client.renewal_info(id)), error);
+    CHECK_THROWS_AS(w.ca.renewal_window("00", now, now), error);
+    CHECK(w.ca.count("renewalInfo") == 4);
+
+    CHECK(w.run(w.client.new_order(names, id)).replaces == id);
+    try {
+        w.run(w.client.new_order(names, id));
+        FAIL("it was replaced twice");
+    } catch (const error& why) {
+        REQUIRE(why.problem());
+        CHECK(why.problem()->is("alreadyReplaced"));
+    }
+}
+
 TEST_CASE("options out of their range and resources that do not exist are refused") {
     asio::io_context io;
     const auto code_of = [&](acme_server_options options) {

@@ -1,53 +1,15 @@
 #include <evercert/certificate.hpp>
 
-#include "by_hand.hpp"
 #include "catch.hpp"
 #include "crypto/verify.hpp"
+#include "orders_fixture.hpp"
 #include "testing/refusal.hpp"
 
 using namespace evercert;
 using namespace test;
 using namespace std::chrono_literals;
 using boost::json::object;
-
-namespace {
-
-struct fixture {
-    explicit fixture(testing::acme_server_options options = {}) : ca{std::move(options)}, client{ca} {
-        client.register_account();
-    }
-
-    object new_order(std::initializer_list<std::string_view> names) {
-        auto answer = client.post("/new-order", order_of(names));
-        REQUIRE(gist(answer) == "201");
-        auto order = object_of(answer);
-        order["url"] = std::string{answer.fields.get("Location")};
-        return order;
-    }
-    object read(const boost::json::value& url) { return object_of(client.post(path_of(url))); }
-    std::string status(const boost::json::value& url) { return text_of(read(url).at("status")); }
-    /// Answer the first challenge of each authorization.
-    void answer_challenges(const object& order) {
-        for (const auto& url : order.at("authorizations").as_array())
-            client.post(path_of(read(url).at("challenges").at(0).at("url")), object{});
-    }
-    object ready_order(std::initializer_list<std::string_view> names) {
-        auto order = new_order(names);
-        answer_challenges(order);
-        ca.validate();
-        REQUIRE(status(order.at("url")) == "ready");
-        return order;
-    }
-    response finalize(const object& order, const std::vector<identifier>& names) {
-        return client.post(path_of(order.at("finalize")), finalize_with(key, names));
-    }
-
-    ca_by_hand ca;
-    client_by_hand client;
-    private_key key = private_key::generate();
-};
-
-}  // namespace
+using fixture = orders_fixture;
 
 TEST_CASE("an order becomes a certificate that verifies") {
     fixture f;

@@ -114,7 +114,7 @@ TEST_CASE("every resource has a path and a name of its own") {
     for (std::size_t i = 0; i < resource_count; ++i) {
         const auto what = static_cast<resource>(i);
         CHECK(parse_resource(to_string(what)) == what);
-        const auto path = to_path({what, 7});
+        const auto path = to_path({what, 7, "a.b"});
         const auto back = parse_route(path);
         REQUIRE(back);
         CHECK(back->what == what);

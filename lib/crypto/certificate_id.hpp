@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "crypto/openssl.hpp"
+
+namespace evercert {
+
+/// By which renewal information names a certificate (RFC 9773, section 4.1): base64url of the authority key identifier's
+/// keyIdentifier, a period, base64url of the serial number's DER content. Throws `error` with
+/// `errc::invalid_certificate` if there is no keyIdentifier.
+std::string certificate_id(const X509*);
+
+}  // namespace evercert
