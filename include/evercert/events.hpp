@@ -60,15 +60,16 @@ std::string to_json(const manager_event&);
 /// A listener's own queue of events, from the moment of `manager::events()` on. Many listeners do not disturb one another,
 /// and none of them the manager: when a queue is full the oldest event in it is lost, and counted.
 ///
-/// Thread-safe, but for one `next()` at a time. May outlive the manager.
+/// Thread-safe, but for moves and destruction. May outlive the manager and its io_context, and be read from another one.
 class event_stream {
 public:
     event_stream(event_stream&&) noexcept;
     event_stream& operator=(event_stream&&) noexcept;
-    /// Leaves.
+    /// Leaves. A `next()` that still waits ends with `operation_aborted`.
     ~event_stream();
 
-    /// Wait for the next event. Throws `error` with `errc::stopped` once the manager has stopped and every event was taken.
+    /// Wait for the next event. Throws `error`: `errc::stopped` once the manager has stopped and every event was taken,
+    /// `errc::too_many_waiters` if another `next()` waits already. Cancellation (terminal) takes no event.
     asio::awaitable<manager_event> next();
     /// Take one if there is one.
     std::optional<manager_event> try_next();

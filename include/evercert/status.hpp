@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,7 +52,7 @@ struct certificate_status {
 };
 
 struct limiter_status {
-    std::string name;  ///< "orders", "new_hosts", "order_ceiling", "renewal_info_polls"
+    std::string name;                ///< "orders", "new_hosts", "order_ceiling", "renewal_info_polls"
     std::chrono::seconds wait = {};  ///< a newcomer's
     std::size_t waiting = 0;
 };
@@ -58,13 +60,13 @@ struct limiter_status {
 struct manager_status {
     wall_time at = {};
     std::string directory_url;
-    std::string account_url;         ///< empty without account
+    std::string account_url;                 ///< empty without account
     std::optional<std::string> clock_doubt;  ///< why the wall clock is not believed
     std::vector<limiter_status> limiters;
     std::vector<certificate_status> certificates;  ///< in the order of their first names
 };
 
-/// As JSON, times in RFC 3339.
+/// As JSON, times in RFC 3339 and waits in seconds. Optional members and texts that are empty are left out.
 std::string to_json(const certificate_status&);
 std::string to_json(const manager_status&);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <evercert/clock.hpp>
@@ -10,6 +11,9 @@ namespace evercert::acme {
 /// RFC 3339, section 5.6: "2026-01-31T12:00:00Z", with any fraction of a second and any offset. Nothing for
 /// anything else. Times beyond what `wall_time` can hold (the year 2262) become its last or first.
 std::optional<wall_time> parse_rfc3339(std::string_view text);
+
+/// "2026-01-31T12:00:00Z", without a fraction of a second. Never throws for a time, however far away.
+std::string to_rfc3339(wall_time);
 
 /// RFC 9110, section 5.6.7, the obsolete forms too. Nothing for anything else, or a wrong day of the week.
 std::optional<wall_time> parse_http_date(std::string_view text);

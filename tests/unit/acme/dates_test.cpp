@@ -24,6 +24,15 @@ TEST_CASE("RFC 3339 times are read with fractions, offsets and leap seconds") {
     CHECK(acme::parse_rfc3339("1969-12-31T23:59:59Z") == at(-1));
 }
 
+TEST_CASE("a time is written as RFC 3339 has it, and read again") {
+    CHECK(acme::to_rfc3339(at(1769860800)) == "2026-01-31T12:00:00Z");
+    CHECK(acme::to_rfc3339(at(1769860800) + 999ms) == "2026-01-31T12:00:00Z");
+    CHECK(acme::to_rfc3339(at(-1)) == "1969-12-31T23:59:59Z");
+    CHECK(acme::parse_rfc3339(acme::to_rfc3339(at(951868799))) == at(951868799));  // 2000-02-29
+    CHECK(acme::to_rfc3339(wall_time::min()) == "1677-09-21T00:12:43Z");
+    CHECK(acme::to_rfc3339(wall_time::max()) == "2262-04-11T23:47:16Z");
+}
+
 TEST_CASE("RFC 3339 times beyond nanoseconds become the last and the first") {
     CHECK(acme::parse_rfc3339("9999-12-31T23:59:59.999999999Z") > at(9'000'000'000));
     CHECK(acme::parse_rfc3339("0001-01-01T00:00:00Z") < at(-9'000'000'000));
