@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@ struct stack_st_X509;
 namespace evercert {
 
 class certificate;
+class held_certificate;
+class issuer_chain;
 /// Certificates are shared and never change: a connection keeps the one it started with for as long
 /// as it lives, whatever is renewed meanwhile.
 using certificate_ptr = std::shared_ptr<const certificate>;
@@ -38,9 +41,9 @@ public:
     wall_time not_after() const noexcept { return not_after_; }
     /// The issuer's common name in UTF-8, or its whole name in RFC 2253 form if it has none. As the CA
     /// wrote it: escape it where it is shown.
-    const std::string& issuer() const noexcept { return issuer_; }
+    std::string issuer() const;
     /// In lower-case hexadecimal, two digits a byte: "04d2".
-    const std::string& serial() const noexcept { return serial_; }
+    std::string serial() const;
     const private_key& key() const noexcept { return key_; }
 
     /// True if a client that asks for `name` accepts it: exact, or by a wildcard for one label (RFC 9525).
@@ -49,7 +52,8 @@ public:
     std::string chain_pem() const;
 
     /// Valid as long as this object; not to be changed. `native_chain` has the issuers without the end-entity
-    /// certificate; it is empty, not null, if there are none.
+    /// certificate; it is empty, not null, if there are none, and shared by all certificates that have the same. The
+    /// public key of `native_handle` may be the same object as `key()`.
     X509* native_handle() const { return leaf_.get(); }
     stack_st_X509* native_chain() const { return chain_.get(); }
 
@@ -57,12 +61,15 @@ public:
     static constexpr std::size_t chain_max = 10;
 
 private:
+    friend class held_certificate;
+    certificate(const std::vector<std::vector<unsigned char>>& chain, private_key key);
+    certificate(
+        std::span<const unsigned char> leaf_der, const std::shared_ptr<const issuer_chain>& issuers, private_key key);
+
     std::shared_ptr<X509> leaf_;
     std::shared_ptr<stack_st_X509> chain_;
     private_key key_;
     std::vector<identifier> names_;
-    std::string issuer_;
-    std::string serial_;
     wall_time not_before_;
     wall_time not_after_;
 };

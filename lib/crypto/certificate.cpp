@@ -3,6 +3,7 @@
 #include <evercert/certificate.hpp>
 #include <evercert/error.hpp>
 
+#include "crypto/issuer_chain.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/pem.hpp"
 #include "crypto/x509_names.hpp"
@@ -11,38 +12,6 @@
 namespace evercert {
 
 namespace {
-
-x509_ptr decode_certificate(const pem_block& block) {
-    // RFC 8555, section 11.4: a chain with another kind of block in it, such as a private key, is an attack on
-    // whatever reads the file.
-    if (block.label != "CERTIFICATE")
-        throw error{
-            errc::invalid_certificate,
-            "the certificate chain holds a PEM block " + quoted(block.label) + "; it may hold certificates alone"};
-    auto cert = decode_der<x509_ptr>(d2i_X509, block.der);
-    if (!cert)
-        throw openssl_error(errc::invalid_certificate, "a certificate cannot be parsed");
-    return cert;
-}
-
-x509_stack_ptr decode_chain(std::string_view pem) {
-    const auto blocks = read_pem(pem, errc::invalid_certificate);
-    if (blocks.empty())
-        throw error{errc::invalid_certificate, "the PEM text holds no certificate (BEGIN CERTIFICATE)"};
-    if (blocks.size() > certificate::chain_max)
-        throw error{
-            errc::invalid_certificate,
-            "the chain has " + std::to_string(blocks.size()) + " certificates; at most " +
-                std::to_string(certificate::chain_max) + " are accepted"};
-    x509_stack_ptr chain{sk_X509_new_null()};
-    for (const pem_block& block : blocks) {
-        x509_ptr cert = decode_certificate(block);
-        if (!chain || sk_X509_push(chain.get(), cert.get()) <= 0)
-            throw openssl_error(errc::invalid_certificate, "cannot keep the chain");
-        cert.release();
-    }
-    return chain;
-}
 
 std::vector<identifier> decode_names(const X509* cert) {
     int critical = 0;
@@ -54,14 +23,13 @@ std::vector<identifier> decode_names(const X509* cert) {
     return from_general_names(list.get());
 }
 
-std::string decode_serial(const X509* cert) {
-    constexpr std::string_view hex = "0123456789abcdef";
-    const ASN1_INTEGER* serial = X509_get0_serialNumber(cert);
-    std::string text = ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER ? "-" : "";
-    const unsigned char* data = ASN1_STRING_get0_data(serial);
-    for (int i = 0; i < ASN1_STRING_length(serial); ++i)
-        text += {hex[data[i] >> 4], hex[data[i] & 0x0f]};
-    return text;
+/// A certificate's own copy of the public key takes 2 kB: it refers to `key` instead, unless the key would be written
+/// in another way than it stands in the certificate (a compressed point, say).
+x509_ptr with_key(x509_ptr leaf, bytes_view der, EVP_PKEY* key) {
+    const auto same = [der](const X509* cert) { return std::ranges::equal(encode_der(i2d_X509, cert), der); };
+    if (X509_set_pubkey(leaf.get(), key) == 1 && same(leaf.get()))
+        return leaf;
+    return parse_x509(der);
 }
 
 bool is_issuer(X509* issuer, X509* subject) {
@@ -87,21 +55,35 @@ void verify_links(const certificate& cert) {
 
 }  // namespace
 
-certificate::certificate(std::string_view chain_pem, private_key key) : key_{std::move(key)} {
-    x509_stack_ptr chain = decode_chain(chain_pem);
-    leaf_ = {sk_X509_shift(chain.get()), X509_free};
-    chain_ = std::move(chain);
+certificate::certificate(std::string_view chain_pem, private_key key)
+    : certificate{read_chain(chain_pem), std::move(key)} {}
 
-    const X509* leaf = leaf_.get();
-    names_ = decode_names(leaf);
-    issuer_ = readable_name(X509_get_issuer_name(leaf));
-    serial_ = decode_serial(leaf);
-    not_before_ = to_wall_time(X509_get0_notBefore(leaf));
-    not_after_ = to_wall_time(X509_get0_notAfter(leaf));
+certificate::certificate(const std::vector<bytes>& chain, private_key key)
+    : certificate{chain.front(), issuer_chain::intern({chain.begin() + 1, chain.end()}), std::move(key)} {}
+
+certificate::certificate(bytes_view leaf_der, const std::shared_ptr<const issuer_chain>& issuers, private_key key)
+    : chain_{issuers, issuers->parsed()}, key_{std::move(key)} {
+    x509_ptr leaf = parse_x509(leaf_der);
+    names_ = decode_names(leaf.get());
+    not_before_ = to_wall_time(X509_get0_notBefore(leaf.get()));
+    not_after_ = to_wall_time(X509_get0_notAfter(leaf.get()));
 
     const openssl_errors_dropped errors;
-    if (X509_check_private_key(leaf, key_.native_handle()) != 1)
+    if (X509_check_private_key(leaf.get(), key_.native_handle()) != 1)
         throw error{errc::key_mismatch, "the private key does not belong to the certificate for " + to_string(names_)};
+    leaf_ = with_key(std::move(leaf), leaf_der, key_.native_handle());
+}
+
+std::string certificate::issuer() const { return readable_name(X509_get_issuer_name(leaf_.get())); }
+
+std::string certificate::serial() const {
+    constexpr std::string_view hex = "0123456789abcdef";
+    const ASN1_INTEGER* serial = X509_get0_serialNumber(leaf_.get());
+    std::string text = ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER ? "-" : "";
+    const unsigned char* data = ASN1_STRING_get0_data(serial);
+    for (int i = 0; i < ASN1_STRING_length(serial); ++i)
+        text += {hex[data[i] >> 4], hex[data[i] & 0x0f]};
+    return text;
 }
 
 bool certificate::covers(const identifier& name) const {

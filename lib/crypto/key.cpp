@@ -2,6 +2,7 @@
 #include <optional>
 
 #include <openssl/core_names.h>
+#include <openssl/decoder.h>
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
 
@@ -15,6 +16,8 @@
 namespace evercert {
 
 namespace {
+
+using decoder_ctx_ptr = std::unique_ptr<OSSL_DECODER_CTX, openssl_free<OSSL_DECODER_CTX_free>>;
 
 constexpr std::string_view supported = "evercert takes P-256, P-384, RSA of 2048, 3072 or 4096 bits and Ed25519";
 
@@ -57,9 +60,34 @@ private_key checked(evp_pkey_ptr key) {
     return result;
 }
 
+/// OpenSSL's name for the kind of key; null for those that evercert does not know.
+const char* type_name(const PKCS8_PRIV_KEY_INFO* info) {
+    const ASN1_OBJECT* algorithm = nullptr;
+    PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, info);
+    switch (OBJ_obj2nid(algorithm)) {
+    case NID_X9_62_id_ecPublicKey: return "EC";
+    case NID_rsaEncryption: return "RSA";
+    case NID_ED25519: return "ED25519";
+    default: return nullptr;
+    }
+}
+
+/// A decoder that is told what to expect takes 100 µs; one that tries all that it knows, 330.
 evp_pkey_ptr decode_pkcs8(bytes_view der) {
     const auto info = decode_der<pkcs8_ptr>(d2i_PKCS8_PRIV_KEY_INFO, der);
-    return evp_pkey_ptr{info ? EVP_PKCS82PKEY(info.get()) : nullptr};
+    if (!info)
+        return nullptr;
+    const char* type = type_name(info.get());
+    if (!type)
+        return evp_pkey_ptr{EVP_PKCS82PKEY(info.get())};
+    EVP_PKEY* key = nullptr;
+    const decoder_ctx_ptr decoder{
+        OSSL_DECODER_CTX_new_for_pkey(&key, "DER", "PrivateKeyInfo", type, EVP_PKEY_KEYPAIR, nullptr, nullptr)};
+    const unsigned char* next = der.data();
+    std::size_t left = der.size();
+    if (decoder)
+        OSSL_DECODER_from_data(decoder.get(), &next, &left);
+    return evp_pkey_ptr{key};
 }
 
 evp_pkey_ptr decode_traditional(int type, bytes_view der) {
