@@ -53,8 +53,12 @@ void account_keeper::forget() {
 }
 
 asio::awaitable<account_record> account_keeper::find_or_make(std::string email) {
-    if (auto known = state_.account())
+    if (auto known = state_.account()) {
+        // A key without an account yet, such as that of a state from elsewhere: who asks now says whose it will be.
+        if (known->url.empty() && !email.empty())
+            known->email = std::move(email);
         co_return std::move(*known);
+    }
     const auto stored = co_await vault_.load(account_key(options_.directory_url));
     if (stored) {
         auto known = read_account(*stored);

@@ -59,6 +59,10 @@ state_items read_document(std::string_view text) {
     const auto document = parse(text);
     const auto* object = document.if_object();
     const auto* version = object ? object->if_contains("evercert") : nullptr;
+    if (object && !version && object->contains("Certs") && object->contains("Reg"))
+        damaged(
+            "it was written by Go's letsencrypt package: read its text with unmarshal(), and give cache_file() a file "
+            "of its own");
     if (!version || !version->is_int64())
         damaged("it has no \"evercert\" version, so it was not written by evercert");
     if (version->get_int64() > document_version)

@@ -48,6 +48,9 @@ TEST_CASE("a damaged document is refused with the place and the reason") {
     CHECK(refusal("{\"evercert\": 1, \"items\": {\"a\": 1}}").find("\"a\"") != std::string::npos);
     CHECK(refusal("{\"evercert\": 1, \"items\": {}} {}").find("more after its end") != std::string::npos);
     CHECK(refusal("{\"evercert\": 0, \"items\": {}}").find("no version 0") != std::string::npos);
+    CHECK(
+        refusal("{\"Email\": \"\", \"Reg\": null, \"Certs\": {}}").find("read its text with unmarshal()") !=
+        std::string::npos);
     CHECK(refusal(std::string(100'000, '[')).find("not JSON") != std::string::npos);
 }
 
