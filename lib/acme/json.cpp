@@ -14,12 +14,6 @@ namespace {
 /// Of an answer that is not what it should be, this much is shown.
 constexpr std::size_t shown_max = 80;
 
-const boost::json::object& to_object(const boost::json::value& value, json_source source) {
-    if (const auto* object = value.if_object())
-        return *object;
-    throw_malformed(source, "has something else where an object should be");
-}
-
 }  // namespace
 
 void throw_malformed(json_source source, const std::string& text) {
@@ -46,9 +40,6 @@ bool is_https_url(std::string_view text) noexcept {
     auto parsed = parse_url(text);
     return parsed && parsed->scheme == "https";
 }
-
-json_reader::json_reader(const boost::json::value& value, json_source source)
-    : json_reader{to_object(value, source), source} {}
 
 std::string json_reader::text(std::string_view name, std::size_t size_max) const {
     return to_text(name, require(name), size_max);
@@ -108,6 +99,16 @@ const boost::json::array* json_reader::optional_list(std::string_view name, std:
     if (array->size() > count_max)
         fail(fmt::format("has more than {} entries in \"{}\"", count_max, name));
     return array;
+}
+
+std::vector<const boost::json::object*> json_reader::objects(std::string_view name, std::size_t count_max) const {
+    std::vector<const boost::json::object*> result;
+    for (auto& entry : list(name, count_max)) {
+        if (!entry.is_object())
+            fail(fmt::format("has an entry in \"{}\" that is not an object", name));
+        result.push_back(&entry.get_object());
+    }
+    return result;
 }
 
 const boost::json::object* json_reader::optional_object(std::string_view name) const {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -42,7 +43,6 @@ bool is_https_url(std::string_view) noexcept;
 class json_reader {
 public:
     json_reader(const boost::json::object& object, json_source source) : object_{object}, source_{source} {}
-    json_reader(const boost::json::value& value, json_source source);
 
     bool has(std::string_view name) const { return find(name) != nullptr; }
 
@@ -58,6 +58,8 @@ public:
     const boost::json::array& list(std::string_view name, std::size_t count_max) const;
     /// Null if it is absent.
     const boost::json::array* optional_list(std::string_view name, std::size_t count_max) const;
+    /// A list of objects.
+    std::vector<const boost::json::object*> objects(std::string_view name, std::size_t count_max) const;
     const boost::json::object* optional_object(std::string_view name) const;
 
     [[noreturn]] void fail(const std::string& text) const { throw_malformed(source_, text); }

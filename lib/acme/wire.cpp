@@ -60,8 +60,11 @@ identifier read_identifier(const json_reader& document) {
     auto value = document.text("value", name_size_max);
     auto parsed = identifier::parse(value);
     auto kind = type == "ip" ? identifier::kind::ip : identifier::kind::dns;
-    if ((type != "dns" && type != "ip") || !parsed || parsed->type() != kind)
-        document.fail(fmt::format("has an identifier that is no name: {} {}", quoted(type), quoted(value)));
+    if (type != "dns" && type != "ip")
+        document.fail(fmt::format("has an identifier with a \"type\" that is not known here: {}", quoted(type)));
+    if (!parsed || parsed->type() != kind)
+        document.fail(
+            fmt::format("has an identifier with a \"value\" that is no name of the type {}: {}", type, quoted(value)));
     return *parsed;
 }
 
@@ -130,8 +133,8 @@ acme::order parse_order(std::string_view body, std::string url) {
     json_reader document{object, source};
     acme::order result;
     result.status = read_status(document, statuses);
-    for (auto& entry : document.list("identifiers", names_max))
-        result.identifiers.push_back(read_identifier({entry, source}));
+    for (const auto* name : document.objects("identifiers", names_max))
+        result.identifiers.push_back(read_identifier({*name, source}));
     if (result.identifiers.empty())
         document.fail("is for no name: \"identifiers\" is empty");
     for (auto& entry : document.list("authorizations", names_max)) {
@@ -168,8 +171,8 @@ acme::authorization parse_authorization(std::string_view body, std::string url) 
     if (result.identifier->is_wildcard())
         document.fail("has a wildcard in \"identifier\": " + quoted(result.identifier->value()));
     result.wildcard = document.flag("wildcard");
-    for (auto& entry : document.list("challenges", challenges_max))
-        result.challenges.push_back(read_challenge({entry, {"challenge", url}}));
+    for (const auto* offer : document.objects("challenges", challenges_max))
+        result.challenges.push_back(read_challenge({*offer, {"challenge", url}}));
     result.expires = document.optional_time("expires");
     result.url = std::move(url);
     return result;

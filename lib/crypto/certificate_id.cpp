@@ -23,8 +23,8 @@ std::string encode_serial(const X509* cert) {
 
 std::string certificate_id(const X509* cert) {
     const openssl_errors_dropped errors;
-    const authority_keyid_ptr authority{static_cast<AUTHORITY_KEYID*>(
-        X509_get_ext_d2i(cert, NID_authority_key_identifier, nullptr, nullptr))};
+    const authority_keyid_ptr authority{
+        static_cast<AUTHORITY_KEYID*>(X509_get_ext_d2i(cert, NID_authority_key_identifier, nullptr, nullptr))};
     const ASN1_OCTET_STRING* key_id = authority ? authority->keyid : nullptr;
     if (!key_id || ASN1_STRING_length(key_id) == 0)
         throw error{

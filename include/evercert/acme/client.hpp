@@ -55,6 +55,10 @@ struct client_options {
 /// read the order or the account again before repeating it. Reads (POST-as-GET) are repeated once by the client
 /// itself if the connection was lost.
 ///
+/// A CA may have its resources at any host and port, as RFC 8555 lets it; so what it says makes the client send requests there.
+/// But only over TLS to whom the roots of `http_client_options` vouch for: a URL of another scheme than https, with user
+/// information, a fragment, or anything that is not plain ASCII is refused, and no step but `directory` follows a redirect.
+///
 /// Thread-bound: use it from one strand or one thread. Several steps may be in progress there at once. The object
 /// must outlive them.
 class client {

@@ -1,5 +1,7 @@
 #include "scripted_ca.hpp"
 
+#include <array>
+
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
@@ -10,6 +12,7 @@
 #include "crypto/issue.hpp"
 #include "http/server_connection.hpp"
 #include "tls/tls_stream.hpp"
+#include "wire.hpp"
 
 using namespace evercert;
 
@@ -81,13 +84,19 @@ void scripted_ca::json(const std::string& path, int status, std::string body, st
 }
 
 void scripted_ca::usual() {
-    json(
-        "/dir", 200,
-        fmt::format(
-            R"({{"newNonce": "{0}/nonce", "newAccount": "{0}/account", "newOrder": "{0}/new-order", "revokeCert": "{0}/revoke"}})",
-            url("")));
+    json("/dir", 200, fmt::format("{{{}}}", directory_members()));
     on("/nonce", response{200});
     json("/account", 201, R"({"status": "valid"})", url("/account/1"));
+}
+
+void scripted_ca::offer_renewal_info() {
+    json("/dir", 200, fmt::format(R"({{{}, "renewalInfo": "{}"}})", directory_members(), url("/ari")));
+}
+
+std::string scripted_ca::directory_members() const {
+    return fmt::format(
+        R"("newNonce": "{0}/nonce", "newAccount": "{0}/account", "newOrder": "{0}/new-order", "revokeCert": "{0}/revoke")",
+        url(""));
 }
 
 std::string scripted_ca::url(std::string_view path) const {
@@ -124,15 +133,48 @@ asio::awaitable<void> scripted_ca::accept() {
 
 asio::awaitable<void> scripted_ca::serve(std::unique_ptr<stream> connected) {
     auto tls = std::make_unique<tls_stream>(std::move(connected), tls_);
-    auto* raw = tls.get();
+    auto* open = tls.get();
     auto hello = co_await tls->receive_client_hello();
     co_await tls->finish_handshake(certificate_);
-    streams_.insert(raw);
+    streams_.insert(open);
+    auto ended = co_await as_outcome(serve_requests(std::move(tls)));
+    streams_.erase(open);
+    ended.get();
+}
+
+asio::awaitable<void> scripted_ca::serve_requests(std::unique_ptr<stream> tls) {
+    if (!raw.empty())
+        co_return co_await serve_raw(*tls);
     const handler answer = [this](request ask) { return reply(std::move(ask)); };
     http_server_connection connection{std::move(tls), "", answer, server_options{}, system_clock(), logger{}};
-    auto ended = co_await as_outcome(connection.run());
-    streams_.erase(raw);
-    ended.get();
+    co_await connection.run();
+}
+
+asio::awaitable<void> scripted_ca::serve_raw(stream& tls) {
+    for (;;) {
+        http1_request_decoder decoder{wide_limits};
+        std::array<std::byte, 1> one;
+        while (!decoder.complete()) {
+            if (co_await read_some(tls, one) == 0)
+                co_return;
+            const char c = static_cast<char>(one[0]);
+            decoder.feed(std::string_view{&c, 1});
+        }
+        const auto ask = decoder.message();
+        const auto found = raw.find(ask.path());
+        if (found == raw.end()) {
+            const auto answer = co_await reply(ask);
+            co_await write_all(tls, encode_response_head(answer, true, system_clock()->wall()) + answer.body);
+            continue;
+        }
+        const auto endless = found->second;
+        co_await write_all(tls, endless.first);
+        std::string block;
+        while (block.size() < 4'096)
+            block += endless.again;
+        for (;;)
+            co_await write_all(tls, block);
+    }
 }
 
 void scripted_ca::drop_connections() {

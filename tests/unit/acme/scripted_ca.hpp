@@ -52,6 +52,8 @@ public:
     void json(const std::string& path, int status, std::string body, std::string location = {});
     /// The directory, newNonce and newAccount of a CA that works.
     void usual();
+    /// The same with renewal information below "/ari".
+    void offer_renewal_info();
 
     std::string url(std::string_view path) const;
     /// Options that lead a client here.
@@ -67,10 +69,19 @@ public:
     /// Requests to these paths are never answered.
     std::set<std::string> held;
     bool gives_nonces = true;
+    /// Requests to these paths are answered with the first text, and the second for as long as the client reads.
+    struct endless {
+        std::string first;
+        std::string again;
+    };
+    std::map<std::string, endless, std::less<>> raw;
 
 private:
+    std::string directory_members() const;
     asio::awaitable<void> accept();
     asio::awaitable<void> serve(std::unique_ptr<evercert::stream>);
+    asio::awaitable<void> serve_requests(std::unique_ptr<evercert::stream>);
+    asio::awaitable<void> serve_raw(evercert::stream&);
     asio::awaitable<evercert::response> reply(evercert::request);
 
     asio::any_io_executor executor_;

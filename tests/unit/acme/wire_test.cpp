@@ -194,12 +194,12 @@ TEST_CASE("an order with something strange in it is refused") {
     CHECK(contains(order_error(with(order_document(), "expires", "tomorrow")), "not an RFC 3339 time: \"tomorrow\""));
     CHECK(contains(order_error(with(order_document(), "error", "no")), "error\" that is not an object"));
     CHECK(contains(order_error(names({})), "is for no name"));
-    CHECK(contains(order_error(names({"a.test"})), "something else where an object should be"));
+    CHECK(contains(order_error(names({"a.test"})), "entry in \"identifiers\" that is not an object"));
     CHECK(contains(order_error(names({{{"type", "dns"}}})), "has no \"value\""));
     CHECK(contains(order_error(names({{{"type", "dns"}, {"value", "../x"}}})), "is no name"));
     CHECK(contains(order_error(names({{{"type", "dns"}, {"value", "192.0.2.1"}}})), "is no name"));
     CHECK(contains(order_error(names({{{"type", "ip"}, {"value", "a.test"}}})), "is no name"));
-    CHECK(contains(order_error(names({{{"type", "tnauthlist"}, {"value", "x"}}})), "is no name"));
+    CHECK(contains(order_error(names({{{"type", "tnauthlist"}, {"value", "x"}}})), "\"type\" that is not known here"));
     json::array many(1001, "https://ca.test/authz/1");
     CHECK(contains(order_error(with(order_document(), "authorizations", many)), "more than 1000 entries"));
 }
