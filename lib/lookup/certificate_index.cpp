@@ -1,43 +1,179 @@
 #include "lookup/certificate_index.hpp"
 
 #include <mutex>
+#include <utility>
 
 namespace evercert {
 
-certificate_ptr certificate_index::find(const identifier& name) const {
-    const std::shared_lock lock{mutex_};
-    if (const auto exact = by_name_.find(name.value()); exact != by_name_.end())
-        return exact->second;
-    if (const auto wildcard = name.wildcard())
-        if (const auto covering = by_name_.find(wildcard->value()); covering != by_name_.end())
-            return covering->second;
-    return nullptr;
+certificate_index::certificate_index(std::size_t parsed_max, damage_handler on_damage)
+    : parsed_{parsed_max}, on_damage_{std::move(on_damage)} {}
+
+certificate_index::~certificate_index() { replace(std::vector<held_ptr>{}); }
+
+certificate_index::leftovers::~leftovers() {
+    for (const held_ptr& cert : to_drop)
+        cert->drop_parsed();
 }
 
-void certificate_index::publish(const certificate_ptr& cert) {
-    const std::unique_lock lock{mutex_};
-    add(by_name_, cert);
+certificate_index::map::const_iterator certificate_index::look_up(const map& in, const identifier& name) {
+    auto found = in.find(name.value());
+    if (found == in.end())
+        if (const auto wildcard = name.wildcard())
+            found = in.find(wildcard->value());
+    return found;
 }
 
-void certificate_index::add(map& to, const certificate_ptr& cert) {
-    for (const auto& name : cert->names()) {
-        auto& slot = to[name.value()];
-        if (!slot || slot->not_after() <= cert->not_after())
-            slot = cert;
+certificate_ptr certificate_index::find(const identifier& name) {
+    for (;;) {
+        held_ptr cold;
+        {
+            const std::shared_lock lock{mutex_};
+            const auto found = look_up(by_name_, name);
+            if (found == by_name_.end())
+                return nullptr;
+            const entry& there = *found->second;
+            if (there.parsed) {
+                there.mark_used();
+                return there.parsed;
+            }
+            cold = there.held;
+        }
+        try {
+            auto parsed = cold->get();
+            keep_parsed(cold, parsed);
+            return parsed;
+        } catch (const error& e) {
+            // Whoever removes it tells; then there may be a wildcard that covers the name. Each round removes a
+            // certificate, so there is an end.
+            if (remove(cold) && on_damage_)
+                on_damage_(cold, e);
+        }
     }
 }
 
-void certificate_index::replace(const std::vector<certificate_ptr>& all) {
-    map replacement;
-    for (const auto& cert : all)
-        add(replacement, cert);
+held_ptr certificate_index::find_held(const identifier& name) const {
+    const std::shared_lock lock{mutex_};
+    const auto found = look_up(by_name_, name);
+    return found == by_name_.end() ? nullptr : found->second->held;
+}
+
+void certificate_index::publish(const held_ptr& cert) {
+    leftovers left;
     const std::unique_lock lock{mutex_};
-    by_name_.swap(replacement);
+    add(cert, precedence::newest, left);
+}
+
+void certificate_index::put_back(const held_ptr& cert) {
+    leftovers left;
+    const std::unique_lock lock{mutex_};
+    add(cert, precedence::given, left);
+}
+
+void certificate_index::replace(const std::vector<held_ptr>& all) {
+    leftovers left;
+    const std::unique_lock lock{mutex_};
+    const auto before = std::exchange(by_name_, {});
+    for (const auto& [name, there] : before)
+        unlink(*there, left);
+    for (const held_ptr& cert : all)
+        add(cert, precedence::newest, left);
+}
+
+void certificate_index::replace(const std::vector<certificate_ptr>& all) {
+    std::vector<held_ptr> held;
+    held.reserve(all.size());
+    for (const certificate_ptr& cert : all)
+        held.push_back(std::make_shared<const held_certificate>(cert));
+    replace(held);
+}
+
+bool certificate_index::remove(const held_ptr& cert) {
+    leftovers left;
+    const std::unique_lock lock{mutex_};
+    bool was_there = false;
+    for (const identifier& name : cert->names()) {
+        const auto at = by_name_.find(name.value());
+        if (at == by_name_.end() || at->second->held != cert)
+            continue;
+        entry& there = *at->second;
+        by_name_.erase(at);
+        unlink(there, left);
+        was_there = true;
+    }
+    return was_there;
 }
 
 std::size_t certificate_index::size() const {
     const std::shared_lock lock{mutex_};
     return by_name_.size();
+}
+
+std::size_t certificate_index::parsed() const {
+    const std::shared_lock lock{mutex_};
+    return parsed_.size();
+}
+
+certificate_index::entry* certificate_index::entry_of(const held_certificate& cert) const {
+    for (const identifier& name : cert.names()) {
+        const auto at = by_name_.find(name.value());
+        if (at != by_name_.end() && at->second->held.get() == &cert)
+            return at->second;
+    }
+    return nullptr;
+}
+
+void certificate_index::add(const held_ptr& cert, precedence which, leftovers& left) {
+    entry* there = entry_of(*cert);
+    if (!there)
+        there = new entry{cert};  // owned by the names that lead to it
+    for (const identifier& name : cert->names()) {
+        const auto at = by_name_.find(name.value());
+        if (at == by_name_.end() || which == precedence::given || at->second->held->not_after() <= cert->not_after())
+            link(name.value(), *there, left);
+    }
+    if (there->names == 0)
+        left.entries.emplace_back(there);
+    else if (auto parsed = cert->if_parsed())
+        list_parsed(*there, std::move(parsed), left);
+}
+
+/// A key lives in the certificate that it leads to, so it is replaced with it.
+void certificate_index::link(std::string_view name, entry& to, leftovers& left) {
+    ++to.names;
+    entry* replaced = nullptr;
+    if (const auto at = by_name_.find(name); at != by_name_.end()) {
+        replaced = at->second;
+        by_name_.erase(at);
+    }
+    by_name_.emplace(name, &to);
+    if (replaced)
+        unlink(*replaced, left);
+}
+
+void certificate_index::unlink(entry& from, leftovers& left) {
+    if (--from.names > 0)
+        return;
+    parsed_.remove(from);
+    left.entries.emplace_back(&from);
+}
+
+void certificate_index::list_parsed(entry& there, certificate_ptr parsed, leftovers& left) {
+    there.parsed = std::move(parsed);
+    if (there.is_listed())
+        return;
+    if (entry* const leaves = parsed_.add(there)) {
+        left.parsed.push_back(std::move(leaves->parsed));
+        left.to_drop.push_back(leaves->held);
+    }
+}
+
+void certificate_index::keep_parsed(const held_ptr& cert, const certificate_ptr& parsed) {
+    leftovers left;
+    const std::unique_lock lock{mutex_};
+    if (entry* const there = entry_of(*cert))
+        list_parsed(*there, parsed, left);
+    else
+        left.to_drop.push_back(cert);  // replaced meanwhile: nobody else would
 }
 
 }  // namespace evercert

@@ -1,42 +1,101 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <shared_mutex>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <evercert/certificate.hpp>
+#include <evercert/error.hpp>
+
+#include "crypto/held_certificate.hpp"
+#include "lookup/second_chance.hpp"
 
 namespace evercert {
 
 /// Name → certificate, in memory: 0.1-0.2 µs at 100,000 names, changed in place (copying the map would cost 15 ms an
-/// update). Thread-safe.
+/// update). Certificates are kept as DER; those that are asked for are parsed, and the popular ones among them stay so.
+/// Thread-safe.
 class certificate_index {
 public:
-    /// Exact, then by the wildcard that covers `name`; null if there is none.
-    certificate_ptr find(const identifier& name) const;
+    /// A certificate that turned out to be damaged when it was to be parsed, and why. By then the index does not have
+    /// it any more, and it is told once, on the thread that looked it up. It may call the index.
+    using damage_handler = std::function<void(const held_ptr&, const error&)>;
+
+    /// 7 kB each.
+    static constexpr std::size_t parsed_max_default = 4096;
+
+    /// At most `parsed_max` certificates, at least one, are kept parsed.
+    explicit certificate_index(std::size_t parsed_max = parsed_max_default, damage_handler = {});
+    ~certificate_index();
+    certificate_index(const certificate_index&) = delete;
+    certificate_index& operator=(const certificate_index&) = delete;
+
+    /// Exact, then by the wildcard that covers `name`; null if there is none. One that is not parsed is parsed, in
+    /// 0.3 ms; if it is damaged, it is as if it had never been there. (Who parses by `held_certificate::get` instead
+    /// drops it afterwards, or the bound does not hold.)
+    certificate_ptr find(const identifier& name);
+    /// The same without parsing.
+    held_ptr find_held(const identifier& name) const;
 
     /// Serve `cert` for each of its names from now on. A name keeps what it has if that is valid for longer: an older
     /// certificate never replaces a newer one.
-    void publish(const certificate_ptr& cert);
+    void publish(const held_ptr& cert);
+    void publish(const certificate_ptr& cert) { publish(std::make_shared<const held_certificate>(cert)); }
+    /// The same even where it replaces a newer one. Names that only the newer one has keep that: `remove` it then.
+    void put_back(const held_ptr& cert);
     /// Serve these and nothing else from now on. There is no moment between at which a name that both have is missing.
+    void replace(const std::vector<held_ptr>& all);
     void replace(const std::vector<certificate_ptr>& all);
-    std::size_t size() const;
+    /// Do not serve it for any name; false if it was not served. What it replaced does not come back by itself.
+    bool remove(const held_ptr& cert);
+
+    std::size_t size() const;    ///< names
+    std::size_t parsed() const;  ///< certificates that are kept parsed
 
 private:
+    /// One certificate that is there for at least one name.
+    struct entry : second_chance_member {
+        explicit entry(held_ptr cert) : held{std::move(cert)} {}
+
+        held_ptr held;
+        certificate_ptr parsed;  ///< null unless listed among the parsed ones
+        std::size_t names = 0;   ///< that lead here
+    };
+
     struct text_hash {
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
     };
 
-    using map = boost::unordered_flat_map<std::string, certificate_ptr, text_hash, std::equal_to<>>;
+    /// The keys are the names that the certificate itself has.
+    using map = boost::unordered_flat_map<std::string_view, entry*, text_hash, std::equal_to<>>;
 
-    static void add(map& to, const certificate_ptr& cert);
+    /// What must not be freed under the lock, for that takes longer than all else.
+    struct leftovers {
+        std::vector<std::unique_ptr<entry>> entries;
+        std::vector<certificate_ptr> parsed;
+        std::vector<held_ptr> to_drop;
+        ~leftovers();
+    };
+
+    enum class precedence { newest, given };
+
+    static map::const_iterator look_up(const map&, const identifier& name);
+    entry* entry_of(const held_certificate&) const;
+    void add(const held_ptr&, precedence, leftovers&);
+    void link(std::string_view name, entry&, leftovers&);
+    void unlink(entry&, leftovers&);
+    void list_parsed(entry&, certificate_ptr, leftovers&);
+    void keep_parsed(const held_ptr&, const certificate_ptr&);
 
     mutable std::shared_mutex mutex_;
     map by_name_;
+    second_chance<entry> parsed_;
+    damage_handler on_damage_;
 };
 
 }  // namespace evercert

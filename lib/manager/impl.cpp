@@ -115,7 +115,7 @@ asio::awaitable<certificate_ptr> manager::impl::obtain_for_handshake(identifier 
     co_return co_await certificates.obtain_for_handshake(std::move(name));
 }
 
-manager::impl::looked_up manager::impl::look_up(const client_hello& hello) const {
+manager::impl::looked_up manager::impl::look_up(const client_hello& hello) {
     if (hello.is_challenge()) {
         auto answer = tls_alpn_01->find(hello.server_name);
         if (!answer)

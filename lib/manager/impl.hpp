@@ -86,7 +86,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
         certificate_ptr found;
         std::optional<identifier> name;
     };
-    looked_up look_up(const client_hello&) const;
+    looked_up look_up(const client_hello&);
     bool is_current(const certificate_ptr&) const;
     context_lookup lookup_for_context();
     void obtain_later(identifier name);

@@ -21,7 +21,7 @@ LAYERS = {
     "challenge": {"base", "crypto", "tls", "http", "dns", "acme"},
     "issuance": {"base", "crypto", "tls", "http", "dns", "acme", "challenge"},
     "store": {"base", "crypto", "http"},  # http: an engine may be a service
-    "lookup": {"base"},
+    "lookup": {"base", "crypto"},
     "renewal": {"base"},
     "ledger": {"base"},
     "server": {"base", "crypto", "tls", "http"},
