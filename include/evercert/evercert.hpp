@@ -7,6 +7,7 @@
 #include <evercert/certificate.hpp>
 #include <evercert/certificate_source.hpp>
 #include <evercert/error.hpp>
+#include <evercert/file_store.hpp>
 #include <evercert/http.hpp>
 #include <evercert/identifier.hpp>
 #include <evercert/log.hpp>

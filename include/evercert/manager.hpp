@@ -159,6 +159,11 @@ public:
     /// renamed, mode 0600; the previous generation stays as `path` + ".previous". Call it before `serve()`. Reads
     /// at once: throws as `unmarshal()` does, naming the file, and `errc::store_failed` if it cannot be read or
     /// its folder not written. A damaged file is never overwritten.
+    ///
+    /// For one process and up to some 1,000 certificates: a change writes them all. With 3.5 kB for each (key, chain
+    /// of two) on a virtual machine's ext4, a save took 1.5 ms at 100 certificates, 8 ms at 1,000 and 140 ms at 10,000
+    /// (median of 15). Beyond that, and for several processes, see `manager_options::store` and `file_store()`, where
+    /// it took 0.8 ms however many there were.
     void cache_file(std::string path);
     /// The channel that tells of changes: the same for every caller.
     watch_channel& watch();

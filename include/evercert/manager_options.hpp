@@ -50,7 +50,8 @@ struct manager_options {
     key_type account_key = key_type::ec_p256;
 
     server_options server = {};
-    /// Where accounts and certificates are kept. None: in memory, until `cache_file()`.
+    /// Where accounts and certificates are kept, such as `file_store("/var/lib/evercert")`. None: in memory, until
+    /// `cache_file()`.
     std::shared_ptr<evercert::store> store = {};
     log_options log = {};
 

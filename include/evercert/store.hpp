@@ -28,8 +28,8 @@ public:
 };
 
 /// Where certificates and accounts are kept: texts under keys. Keys are paths of 1-4 segments such as
-/// "certificates/example.com"; a segment has 1-253 characters from "a-z0-9.-_*:". Values are JSON
-/// documents in UTF-8, at most `value_max` bytes.
+/// "certificates/example.com"; a segment has 1-`segment_max` characters from "a-z0-9.-_*:" and is not "." or "..".
+/// Values are JSON objects in UTF-8, at most `value_max` bytes.
 ///
 /// Implementations must be reentrant: awaitables of several coroutines may be in progress at once. All throw
 /// `error` with `errc::store_failed`, and a text that says what to do, when the store cannot do its work.
@@ -56,7 +56,13 @@ public:
     /// No error if the lease is over already.
     virtual asio::awaitable<void> unlock(lease) = 0;
 
+    /// Blocks until no thread of the store's own works for anybody any more. The manager's destructor calls it, while the
+    /// io_context that the work's callers resume on is still there.
+    virtual void settle() {}
+
     static constexpr std::size_t value_max = 1 << 20;
+    /// A DNS name, ":" and 16 hexadecimal digits.
+    static constexpr std::size_t segment_max = 253 + 17;
 };
 
 /// Keeps everything in memory, for tests and for managers without a cache. Thread-safe.

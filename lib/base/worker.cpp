@@ -12,8 +12,15 @@ asio::any_io_executor worker::executor() {
 }
 
 void worker::close() {
+    {
+        const std::lock_guard lock{mutex_};
+        closed_ = true;
+    }
+    drain();
+}
+
+void worker::drain() {
     std::unique_lock lock{mutex_};
-    closed_ = true;
     if (!own_)
         return;  // an executor of the application's is the application's to end
     executor_ = {};

@@ -24,6 +24,9 @@ public:
     /// the io_context of those who wait is still there: what they resume on must not be gone.
     void close();
 
+    /// Wait for what runs on our own thread and end it; the next work starts another.
+    void drain();
+
     /// Run `work()` there and return what it returned or threw. Once it runs it is not interrupted: a
     /// cancelled caller returns when it has ended.
     template <typename Work>

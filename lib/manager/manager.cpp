@@ -19,6 +19,7 @@ manager::manager(asio::io_context& io, manager_options options) : manager{io.get
 manager::~manager() {
     stop();
     impl_->blocking->close();
+    impl_->options.store->settle();
 }
 
 void manager::set_hosts(std::vector<identifier> names) {

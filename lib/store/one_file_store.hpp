@@ -14,7 +14,8 @@
 namespace evercert {
 
 /// The store behind `cache_file()`: every value in one file, which is written whole at each change. Changes that
-/// come while it is being written are written together. For one process.
+/// come while it is being written are written together. For one process, and up to some 1,000 certificates: what a save
+/// costs is said at `manager::cache_file()`. `file_store()` is for more.
 ///
 /// Thread-bound to `executor`, a strand.
 class one_file_store : public store {

@@ -1,10 +1,9 @@
-#include <csignal>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <evercert/error.hpp>
 
 #include "catch.hpp"
+#include "resource_limits.hpp"
 #include "run.hpp"
 #include "store/durable_file.hpp"
 #include "store/one_file_store.hpp"
@@ -29,22 +28,6 @@ struct fixture {
     std::size_t files() const {
         return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator{folder.path()}, {}));
     }
-};
-
-/// A full disk: no file of this process can grow beyond `bytes`.
-class file_size_limit {
-public:
-    explicit file_size_limit(rlim_t bytes) {
-        ::getrlimit(RLIMIT_FSIZE, &before_);
-        rlimit limited = before_;
-        limited.rlim_cur = bytes;
-        std::signal(SIGXFSZ, SIG_IGN);
-        ::setrlimit(RLIMIT_FSIZE, &limited);
-    }
-    ~file_size_limit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-
-private:
-    rlimit before_;
 };
 
 }  // namespace
@@ -101,7 +84,7 @@ TEST_CASE("a full disk is an error, and the file is there as it was") {
     f.save(*store, "a", R"({"n":1})");
     const auto before = test::read_all(f.path);
     {
-        const file_size_limit full{100};
+        const test::file_size_limit full{100};
         try {
             f.save(*store, "b", "{\"n\":\"" + std::string(1000, 'x') + "\"}");
             FAIL("saved on a full disk");

@@ -1,0 +1,319 @@
+#include "store/file_tree.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <evercert/error.hpp>
+#include <evercert/store.hpp>
+
+#include "store/file_place.hpp"
+#include "store/file_value.hpp"
+
+namespace evercert {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view pem = ".pem", json_suffix = ".json";
+/// Only what is left of other processes with our number, in other containers, stands in the way.
+constexpr int names_tried_max = 1000;
+
+std::string without_trailing_slashes(std::string path) {
+    while (path.size() > 1 && path.ends_with('/'))
+        path.pop_back();
+    return path;
+}
+
+void create_root(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) != 0) {
+        if (errno != EEXIST)
+            throw_file_error("create the folder", path);
+        return;
+    }
+    const auto slash = path.rfind('/');
+    const auto parent = slash == path.npos ? "." : path.substr(0, slash + 1);
+    const descriptor above{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (above)  // one that we may not read we cannot sync
+        ::fsync(above.get());
+}
+
+std::optional<file_folder> open_path(file_folder from, const std::vector<std::string>& folders) {
+    for (const auto& folder : folders) {
+        auto next = from.open_inside(folder);
+        if (!next)
+            return {};
+        from = std::move(*next);
+    }
+    return from;
+}
+
+file_folder create_path(file_folder from, const std::vector<std::string>& folders) {
+    for (const auto& folder : folders)
+        from = from.create_inside(folder);
+    return from;
+}
+
+read_file_value read_value(
+    const file_folder& folder, const std::string& name, const descriptor& file, bool is_pem, bool holds_key) {
+    const auto path = folder.path_of(name);
+    const auto text = read_whole(file.get(), file_size_max, path);
+    try {
+        return is_pem ? read_pem_file(text, holds_key) : read_json_file(text, holds_key);
+    } catch (const error& e) {
+        throw error{
+            errc::state_damaged,
+            fmt::format(
+                "{}: {}. It is left as it is until a new value is saved; {} may hold the "
+                "generation before",
+                path, e.what(), previous_folder)};
+    }
+}
+
+json::object parse_value(const std::string& key, const std::string& value) {
+    if (value.size() > store::value_max)
+        throw error{
+            errc::store_failed,
+            fmt::format("the value of {} has {} bytes, more than {}", key, value.size(), store::value_max)};
+    boost::system::error_code failed;
+    auto parsed = json::parse(value, failed);
+    if (failed || !parsed.is_object())
+        throw error{errc::store_failed, "the value of " + key + " is not a JSON object"};
+    return std::move(parsed.get_object());
+}
+
+/// Without its suffix; nothing for a file that is no value.
+std::optional<std::string_view> stem_of(std::string_view name) {
+    for (const auto suffix : {pem, json_suffix})
+        if (name.ends_with(suffix))
+            return name.substr(0, name.size() - suffix.size());
+    return {};
+}
+
+}  // namespace
+
+file_tree::file_tree(std::string root, std::size_t keys_max)
+    : root_{without_trailing_slashes(std::move(root))}, keys_max_{keys_max} {
+    create_root(root_);
+    const auto folder = file_folder::open(root_);
+    folder.create_inside(std::string{previous_folder});
+    for (const auto name : {locks_folder, writing_folder})
+        remove_abandoned(folder.create_inside(std::string{name}));
+    if (::faccessat(folder.get(), ".", W_OK | X_OK, AT_EACCESS) != 0)
+        throw_file_error("write to the folder", root_);
+}
+
+std::optional<std::string> file_tree::load(const std::string& key) const {
+    const auto place = place_of(key);
+    const auto folder = open_path(file_folder::open(root_), place.folders);
+    if (!folder)
+        return {};
+    for (const auto suffix : {pem, json_suffix}) {
+        const auto name = place.name + std::string{suffix};
+        const auto file = folder->open_file(name, O_RDONLY);
+        if (!file)
+            continue;
+        auto read = read_value(*folder, name, file, suffix == pem, place.says_key);
+        if (place.says_key && read.key != key)
+            throw error{errc::state_damaged, folder->path_of(name) + " holds another key: " + quoted(read.key)};
+        auto value = json::serialize(read.value);
+        if (value.size() > store::value_max)
+            throw error{errc::store_failed, folder->path_of(name) + " is larger than a value can be"};
+        return value;
+    }
+    return {};
+}
+
+void file_tree::remove(const std::string& key) const {
+    const auto place = place_of(key);
+    auto kept = place.folders;
+    kept.insert(kept.begin(), std::string{previous_folder});
+    // What can be taken for the value goes last.
+    for (const auto& path : {kept, place.folders}) {
+        const auto folder = open_path(file_folder::open(root_), path);
+        if (!folder)
+            continue;
+        const bool was_json = folder->remove(place.name + std::string{json_suffix});
+        const bool was_pem = folder->remove(place.name + std::string{pem});
+        if (was_json || was_pem)
+            folder->sync();
+    }
+}
+
+// Listing.
+
+struct file_tree::walk {
+    std::string_view prefix;
+    std::size_t depth = 0;
+    bool hashed = false;  ///< inside a folder whose name is a hash
+    std::vector<std::string> keys;
+};
+
+std::vector<std::string> file_tree::list(const std::string& prefix) const {
+    const auto above = prefix.substr(0, prefix.rfind('/') + 1);
+    const auto folders = folders_of(above);
+    if (!folders)
+        return {};
+    const auto folder = open_path(file_folder::open(root_), *folders);
+    if (!folder)
+        return {};
+    walk found;
+    found.prefix = prefix;
+    found.depth = folders->size();
+    found.hashed = std::any_of(folders->begin(), folders->end(), [](const std::string& f) { return is_hashed(f); });
+    collect(*folder, above, found);
+    std::sort(found.keys.begin(), found.keys.end());
+    found.keys.erase(std::unique(found.keys.begin(), found.keys.end()), found.keys.end());
+    return std::move(found.keys);
+}
+
+std::string file_tree::key_inside(const file_folder& folder, const std::string& name) const {
+    const auto file = folder.open_file(name, O_RDONLY);
+    try {
+        return file ? read_value(folder, name, file, name.ends_with(pem), true).key : std::string{};
+    } catch (const error& e) {
+        if (e.code() == errc::state_damaged)
+            return {};  // load() tells whoever asks for it
+        throw;
+    }
+}
+
+void file_tree::collect(const file_folder& folder, const std::string& path, walk& found) const {
+    for (const auto& [name, is_folder] : folder.entries(keys_max_)) {
+        if (is_folder) {
+            const bool ours =
+                path.empty() && (name == locks_folder || name == previous_folder || name == writing_folder);
+            if (ours || found.depth + 1 == key_segments_max || !(is_hashed(name) || is_key_segment(name)))
+                continue;
+            const auto below = path + name + '/';
+            const bool hashed = found.hashed || is_hashed(name);
+            if (!hashed && !below.starts_with(found.prefix))
+                continue;
+            if (const auto inner = folder.open_inside(name)) {
+                ++found.depth;
+                const bool outer = std::exchange(found.hashed, hashed);
+                collect(*inner, below, found);
+                found.hashed = outer;
+                --found.depth;
+            }
+            continue;
+        }
+        const auto stem = stem_of(name);
+        if (!stem)
+            continue;
+        if (found.hashed || is_hashed(*stem)) {
+            auto key = key_inside(folder, name);
+            if (!key.empty() && key.starts_with(found.prefix))
+                found.keys.push_back(std::move(key));
+        } else if (is_key_segment(*stem)) {
+            auto key = path + std::string{*stem};
+            if (key.starts_with(found.prefix))
+                found.keys.push_back(std::move(key));
+        }
+        if (found.keys.size() > keys_max_)
+            throw error{errc::store_failed, fmt::format("{} has more than {} values", root_, keys_max_)};
+    }
+}
+
+// Writing.
+
+file_tree::pending file_tree::write(const std::string& key, const std::string& value) const {
+    const auto place = place_of(key);
+    const auto parsed = parse_value(key, value);
+    const auto* inside = place.says_key ? &key : nullptr;
+    const bool may_be_pem = key.starts_with("certificates/");
+    const auto as_pem = may_be_pem ? write_pem_file(parsed, inside) : std::nullopt;
+    const auto content = as_pem ? *as_pem : write_json_file(parsed, inside);
+    const auto root = file_folder::open(root_);
+    return pending{
+        root.create_inside(std::string{writing_folder}),
+        create_path(root.create_inside(std::string{previous_folder}), place.folders),
+        create_path(file_folder::open(root_), place.folders),
+        place.name,
+        as_pem.has_value(),
+        content};
+}
+
+file_tree::pending::pending(
+    file_folder writing, file_folder previous, file_folder folder, std::string name, bool is_pem,
+    std::string_view content)
+    : writing_{std::move(writing)},
+      previous_{std::move(previous)},
+      folder_{std::move(folder)},
+      name_{std::move(name)},
+      is_pem_{is_pem} {
+    create();
+    const auto path = writing_.path_of(fresh_);
+    try {
+        write_whole(file_.get(), content, path);
+        if (::fsync(file_.get()) != 0)
+            throw_file_error("fsync", path);
+    } catch (...) {
+        ::unlinkat(writing_.get(), fresh_.c_str(), 0);
+        throw;
+    }
+}
+
+file_tree::pending::~pending() {
+    if (file_ && !fresh_.empty())
+        ::unlinkat(writing_.get(), fresh_.c_str(), 0);
+}
+
+void file_tree::pending::create() {
+    static std::atomic<std::uint64_t> serial{0};
+    for (int i = 0; i < names_tried_max; ++i) {
+        const auto name = fmt::format("{}-{}", ::getpid(), ++serial);
+        descriptor file{
+            ::openat(writing_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+        if (!file && errno == EEXIST)
+            continue;
+        if (!file)
+            throw_file_error("create", writing_.path_of(name));
+        // Who removes what was abandoned may have been faster than our lock.
+        if (!try_flock(file, writing_.path_of(name)) || !writing_.has(name, file))
+            continue;
+        file_ = std::move(file);
+        fresh_ = name;
+        return;
+    }
+    throw error{errc::store_failed, writing_.path_of("") + " is full of files: remove them"};
+}
+
+void file_tree::pending::keep_previous() const {
+    const auto linked = fresh_ + "-previous";
+    for (const auto suffix : {pem, json_suffix}) {
+        const auto name = name_ + std::string{suffix};
+        if (::linkat(folder_.get(), name.c_str(), writing_.get(), linked.c_str(), 0) != 0) {
+            if (errno == ENOENT)
+                continue;  // the first generation
+            throw_file_error("keep the previous generation of", folder_.path_of(name));
+        }
+        // Another store that opens now takes it for abandoned: then the generation before that one stays.
+        const bool kept =
+            ::renameat(writing_.get(), linked.c_str(), previous_.get(), name.c_str()) == 0 || errno == ENOENT;
+        const int reason = errno;
+        ::unlinkat(writing_.get(), linked.c_str(), 0);  // still there if both were the same file
+        if (!kept)
+            throw_file_error("keep the previous generation of", folder_.path_of(name), reason);
+    }
+}
+
+void file_tree::pending::commit() {
+    keep_previous();
+    const auto name = name_ + std::string{is_pem_ ? pem : json_suffix};
+    if (::renameat(writing_.get(), fresh_.c_str(), folder_.get(), name.c_str()) != 0)
+        throw_file_error("replace", folder_.path_of(name));
+    fresh_.clear();
+    // load() looks for PEM first: after a crash in between it finds either value.
+    folder_.remove(name_ + std::string{is_pem_ ? json_suffix : pem});
+}
+
+void file_tree::pending::sync() const { folder_.sync(); }
+
+}  // namespace evercert

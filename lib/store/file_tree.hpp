@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/file_folder.hpp"
+
+namespace evercert {
+
+/// The values of a `file_store`: files, written so that they are whole after any crash. All of it blocks.
+/// Thread-safe, and safe beside other processes.
+class file_tree {
+public:
+    /// Creates the folder if its parent exists, checks that it can be trusted and written to, and removes what killed
+    /// processes left.
+    file_tree(std::string root, std::size_t keys_max);
+
+    const std::string& root() const { return root_; }
+
+    std::optional<std::string> load(const std::string& key) const;
+    void remove(const std::string& key) const;
+    std::vector<std::string> list(const std::string& prefix) const;
+
+    /// A value that is on the disk, under another name yet, which is removed unless it becomes the real one.
+    class pending {
+    public:
+        pending(pending&&) = default;
+        ~pending();
+        /// Keep the generation before and put this in its place: a few system calls that do not wait for the disk.
+        void commit();
+        /// Make that durable.
+        void sync() const;
+
+    private:
+        friend file_tree;
+        pending(
+            file_folder writing, file_folder previous, file_folder folder, std::string name, bool is_pem,
+            std::string_view content);
+        void create();
+        void keep_previous() const;
+
+        file_folder writing_, previous_, folder_;
+        std::string name_;
+        bool is_pem_;
+        descriptor file_;  ///< its lock says that somebody is at work
+        std::string fresh_;
+    };
+    /// Throws `errc::store_failed` for a value that is not a JSON object or too large.
+    pending write(const std::string& key, const std::string& value) const;
+
+private:
+    struct walk;
+    std::string key_inside(const file_folder&, const std::string& name) const;
+    void collect(const file_folder&, const std::string& path, walk&) const;
+
+    std::string root_;
+    std::size_t keys_max_;
+};
+
+}  // namespace evercert
