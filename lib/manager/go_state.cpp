@@ -11,7 +11,6 @@
 #include <evercert/certificate.hpp>
 #include <evercert/error.hpp>
 
-#include "crypto/encoding.hpp"
 #include "manager/state.hpp"
 
 namespace evercert {
@@ -69,16 +68,6 @@ json::object convert_hosts(const json::value& hosts) {
         }
     }
     return {{"any", hosts.is_null()}, {"names", std::move(names)}};
-}
-
-/// Every certificate has a draw of its own that spreads renewals. From the certificate itself, so that each reading of
-/// the same text gives the same.
-double draw_for(std::string_view chain) {
-    const auto digest = sha256(as_bytes(chain));
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < sizeof bits; ++i)
-        bits = bits << 8 | digest[i];
-    return bits / 4294967296.0;
 }
 
 struct converted_certificate {

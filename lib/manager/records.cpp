@@ -87,6 +87,14 @@ std::string certificate_key(const std::vector<identifier>& names) {
     return key;
 }
 
+double draw_for(std::string_view chain_pem) {
+    const auto digest = sha256(as_bytes(chain_pem));
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < sizeof bits; ++i)
+        bits = bits << 8 | digest[i];
+    return bits / 4294967296.0;
+}
+
 json::object to_json(const account_record& account) {
     return {
         {"directory", account.directory_url},
@@ -117,14 +125,16 @@ certificate_record read_certificate(const json::object& in) {
     auto names = read_names(in);
     if (names.empty())
         damaged("names", "is empty");
-    const auto& draw = member(in, "draw");
-    if (!draw.is_double() && !draw.is_int64())
+    // A certificate that somebody put into the store's folder has none.
+    const auto* draw = in.if_contains("draw");
+    if (draw && !draw->is_double() && !draw->is_int64())
         damaged("draw", "is not a number");
     auto read = std::make_shared<const certificate>(text(in, "chain"), private_key::from_pem(text(in, "key")));
     for (const auto& name : names)
         if (!read->covers(name))
             damaged("chain", "is not a certificate for " + name.value());
-    return {std::move(names), std::move(read), std::clamp(draw.to_number<double>(), 0.0, 1.0)};
+    const auto drawn = draw ? draw->to_number<double>() : draw_for(text(in, "chain"));
+    return {std::move(names), std::move(read), std::clamp(drawn, 0.0, 1.0)};
 }
 
 host_policy read_hosts(const json::object& in) {

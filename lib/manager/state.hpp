@@ -52,6 +52,9 @@ std::string certificate_key(const std::vector<identifier>& names);
 inline constexpr std::string_view hosts_key = "hosts";
 inline constexpr std::string_view limits_key = "limits";
 
+/// The draw of a certificate that comes without one, from its chain, so that each reading gives the same.
+double draw_for(std::string_view chain_pem);
+
 /// Records as JSON and back. Reading throws `error` with `errc::state_damaged` and the member that is wrong.
 boost::json::object to_json(const account_record&);
 boost::json::object to_json(const certificate_record&);
