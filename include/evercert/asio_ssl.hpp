@@ -63,6 +63,7 @@ asio::awaitable<bool> handshake(certificate_source& source, asio::ssl::stream<Ne
         stream.native_handle(), detail::local_endpoint_of(stream.lowest_layer()),
         detail::remote_endpoint_of(stream.lowest_layer())};
     std::exception_ptr refused;
+    certificate_ptr used;
     for (;;) {
         asio::error_code failed;
         co_await stream.async_handshake(
@@ -71,13 +72,16 @@ asio::awaitable<bool> handshake(certificate_source& source, asio::ssl::stream<Ne
             std::rethrow_exception(refused);
         // What asio calls a result that it knows nothing of: OpenSSL waits for us.
         if (failed != asio::ssl::error::unexpected_result || !state.suspended()) {
-            state.check_ended(failed, failed.category() == asio::error::get_ssl_category());
+            const bool of_tls = failed.category() == asio::error::get_ssl_category();
+            if (const auto result = state.result(failed, of_tls))
+                source.handshake_ended(used, *result);
+            state.check_ended(failed, of_tls);
             co_return !state.hello().is_challenge();
         }
         client_hello hello = state.hello();
         try {
-            certificate_ptr chosen = co_await source.get_certificate(std::move(hello));
-            state.resume(std::move(chosen));
+            used = co_await source.get_certificate(std::move(hello));
+            state.resume(used);
         } catch (const std::system_error& why) {
             if (why.code() == asio::error::operation_aborted)
                 throw;
@@ -100,8 +104,9 @@ inline void manager::install(asio::ssl::context& context, std::vector<std::strin
 }
 
 inline void prepare_server_context(
-    asio::ssl::context& context, std::vector<std::string> alpn_protocols = {}, context_lookup lookup = {}) {
-    prepare_server_context(context.native_handle(), std::move(alpn_protocols), std::move(lookup));
+    asio::ssl::context& context, std::vector<std::string> alpn_protocols = {}, context_lookup lookup = {},
+    context_report report = {}) {
+    prepare_server_context(context.native_handle(), std::move(alpn_protocols), std::move(lookup), std::move(report));
 }
 
 }  // namespace evercert

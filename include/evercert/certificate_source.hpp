@@ -43,9 +43,10 @@ public:
     /// on several threads if the io_context has them.
     virtual asio::awaitable<certificate_ptr> get_certificate(client_hello hello) = 0;
 
-    /// The handshake with a certificate of this source ended: without an error, or with what ended it, such as the client's
-    /// alert. Called where `get_certificate` is; must neither block nor throw. A manager learns from it that clients
-    /// cannot use a new certificate, and takes the one before back.
+    /// The handshake with a certificate of this source ended. Called where `get_certificate` is; must neither block nor
+    /// throw. Not called for a client that resumes a session, since it is shown no certificate. A client that looks at the
+    /// certificate only after the handshake, such as curl at the name, has established it. A manager learns from it that
+    /// clients cannot use a new certificate, and takes the one before back.
     virtual void handshake_ended(const certificate_ptr&, handshake_result) noexcept {}
 
 protected:

@@ -58,7 +58,13 @@ asio::awaitable<accepted_tls> accept_tls(
     }
     // A client that spent all its time on the first half has none left.
     const auto left = std::max(timeout - used, duration{1});
-    co_await within<void>(*time, left, what, secured->finish_handshake(std::move(*chosen.value)));
+    const certificate_ptr certificate = std::move(*chosen.value);
+    auto finishing = within<void>(*time, left, what, secured->finish_handshake(certificate));
+    const auto finished = co_await as_outcome<void>(std::move(finishing));
+    if (const auto result = secured->result())
+        source.handshake_ended(certificate, *result);
+    if (finished.thrown)
+        std::rethrow_exception(finished.thrown);
     accepted.connection = std::move(secured);
     co_return accepted;
 }

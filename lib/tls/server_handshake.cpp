@@ -12,6 +12,7 @@
 
 #include "crypto/encoding.hpp"
 #include "tls/client_hello.hpp"
+#include "tls/handshake_end.hpp"
 
 namespace evercert {
 
@@ -22,10 +23,26 @@ constexpr std::string_view challenge_protocol = "acme-tls/1";
 struct server_callbacks {
     context_lookup lookup;
     std::vector<std::string> alpn_protocols;
+    std::shared_ptr<const context_report> report;  ///< null if nobody asked
+};
+
+/// What a handshake that cannot wait shows its client, until its end is reported.
+struct shown_certificate {
+    certificate_ptr certificate;
+    std::shared_ptr<const context_report> report;
 };
 
 void free_callbacks(void*, void* callbacks, CRYPTO_EX_DATA*, int, long, void*) {
     delete static_cast<server_callbacks*>(callbacks);
+}
+
+void free_shown(void*, void* shown, CRYPTO_EX_DATA*, int, long, void*) {
+    delete static_cast<shown_certificate*>(shown);
+}
+
+int shown_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, free_shown);
+    return index;
 }
 
 int context_index() {
@@ -85,6 +102,42 @@ endpoint socket_endpoint(int descriptor, decltype(&::getsockname) get) {
     return result;
 }
 
+void report_end(const SSL* ssl, handshake_result result) {
+    const std::unique_ptr<shown_certificate> shown{
+        static_cast<shown_certificate*>(SSL_get_ex_data(ssl, shown_index()))};
+    if (!shown)
+        return;
+    SSL_set_ex_data(const_cast<SSL*>(ssl), shown_index(), nullptr);
+    if (!SSL_session_reused(ssl))
+        (*shown->report)(shown->certificate, result);
+}
+
+/// A client that just leaves is not reported: OpenSSL says nothing then.
+void info_callback(const SSL* ssl, int where, int value) {
+    const auto is = [where](int what) { return (where & what) == what; };
+    if (is(SSL_CB_HANDSHAKE_DONE))
+        report_end(ssl, handshake_result::established);
+    else if (is(SSL_CB_READ_ALERT) && rejects_certificate(value & 0xff))
+        report_end(ssl, handshake_result::certificate_rejected);
+    else if (is(SSL_CB_WRITE_ALERT) && failed_with_certificate(ssl))
+        report_end(ssl, handshake_result::certificate_rejected);
+}
+
+/// Not if the application watches the connection itself: OpenSSL has room for one.
+void watch_end(SSL* ssl, const certificate_ptr& chosen, const std::shared_ptr<const context_report>& report) {
+    const auto present = SSL_get_info_callback(ssl);
+    const bool taken = present ? present != info_callback : SSL_CTX_get_info_callback(SSL_get_SSL_CTX(ssl)) != nullptr;
+    if (!report || taken)
+        return;
+    // Twice after a HelloRetryRequest.
+    delete static_cast<shown_certificate*>(SSL_get_ex_data(ssl, shown_index()));
+    auto shown = std::make_unique<shown_certificate>(shown_certificate{chosen, report});
+    if (SSL_set_ex_data(ssl, shown_index(), shown.get()) != 1)
+        throw std::bad_alloc{};
+    shown.release();
+    SSL_set_info_callback(ssl, info_callback);
+}
+
 int on_undriven_client_hello(SSL* ssl, int& alert, const server_callbacks& callbacks) {
     client_hello hello;
     alert = read_client_hello(ssl, hello);
@@ -97,9 +150,13 @@ int on_undriven_client_hello(SSL* ssl, int& alert, const server_callbacks& callb
     hello.local = socket_endpoint(descriptor, ::getsockname);
     hello.remote = socket_endpoint(descriptor, ::getpeername);
     const certificate_ptr chosen = callbacks.lookup(hello);
-    if (!chosen || !bind_sessions(ssl, hello) || !use_certificate(ssl, *chosen))
+    if (!chosen || !bind_sessions(ssl, hello))
         return SSL_CLIENT_HELLO_ERROR;
-    return SSL_CLIENT_HELLO_SUCCESS;
+    watch_end(ssl, chosen, callbacks.report);
+    if (use_certificate(ssl, *chosen))
+        return SSL_CLIENT_HELLO_SUCCESS;
+    report_end(ssl, handshake_result::certificate_rejected);
+    return SSL_CLIENT_HELLO_ERROR;
 }
 
 int client_hello_callback(SSL* ssl, int* alert, void* argument) {
@@ -150,7 +207,8 @@ int alpn_callback(
 
 }  // namespace
 
-void prepare_server_context(SSL_CTX* context, std::vector<std::string> alpn_protocols, context_lookup lookup) {
+void prepare_server_context(
+    SSL_CTX* context, std::vector<std::string> alpn_protocols, context_lookup lookup, context_report report) {
     for (const auto& protocol : alpn_protocols) {
         if (protocol.empty() || protocol.size() > 255)
             throw error{errc::invalid_options, "an ALPN protocol has 1 to 255 bytes, unlike " + quoted(protocol)};
@@ -160,6 +218,8 @@ void prepare_server_context(SSL_CTX* context, std::vector<std::string> alpn_prot
     }
     auto callbacks = std::make_unique<server_callbacks>();
     callbacks->lookup = std::move(lookup);
+    if (report)
+        callbacks->report = std::make_shared<const context_report>(std::move(report));
     callbacks->alpn_protocols = std::move(alpn_protocols);
     auto* const previous = SSL_CTX_get_ex_data(context, context_index());
     if (SSL_CTX_set_ex_data(context, context_index(), callbacks.get()) != 1)
@@ -201,6 +261,14 @@ void server_handshake::refuse(int alert) noexcept {
     state_ = state::refused;
 }
 
+std::optional<handshake_result> server_handshake::result(bool established, unsigned long error) const noexcept {
+    if (state_ != state::resumed || SSL_session_reused(ssl_.get()))
+        return {};
+    if (established)
+        return handshake_result::established;
+    return unusable_ ? handshake_result::certificate_rejected : result_of_failure(ssl_.get(), error);
+}
+
 server_handshake* server_handshake::of(const SSL* ssl) noexcept {
     return static_cast<server_handshake*>(SSL_get_ex_data(ssl, connection_index()));
 }
@@ -230,6 +298,7 @@ int server_handshake::on_client_hello(int& alert) {
         return SSL_CLIENT_HELLO_ERROR;
     }
     if (certificate_ && !use_certificate(ssl_.get(), *certificate_)) {
+        unusable_ = true;
         alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }

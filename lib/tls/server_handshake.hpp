@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -43,6 +44,10 @@ public:
     void resume(certificate_ptr);
     void refuse(int alert) noexcept;
 
+    /// After the end: how it went with the certificate of `resume`; nothing if the client was shown none, since there was
+    /// no `resume` or it resumed a session. `error` is the first that OpenSSL queued, 0 if it ended in another way.
+    std::optional<handshake_result> result(bool established, unsigned long error) const noexcept;
+
     /// Of an SSL; null if it has none.
     static server_handshake* of(const SSL*) noexcept;
     /// The callback: SSL_CLIENT_HELLO_SUCCESS, _RETRY or _ERROR with an alert.
@@ -55,6 +60,7 @@ private:
     client_hello hello_;
     certificate_ptr certificate_;
     state state_ = state::receiving;
+    bool unusable_ = false;
     int alert_ = 0;
 };
 

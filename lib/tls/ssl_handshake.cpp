@@ -48,6 +48,10 @@ void ssl_handshake::resume(certificate_ptr chosen) {
 
 void ssl_handshake::refuse(const std::error_code& why) noexcept { impl_->attached.refuse(alert_for(why)); }
 
+std::optional<handshake_result> ssl_handshake::result(const std::error_code& failed, bool of_tls) const noexcept {
+    return impl_->attached.result(!failed, of_tls ? static_cast<unsigned>(failed.value()) : 0);
+}
+
 void ssl_handshake::check_ended(const std::error_code& failed, bool of_tls) const {
     if (failed == asio::error::operation_aborted)
         throw std::system_error{failed};

@@ -109,6 +109,7 @@ struct tls_stream::impl {
     std::string peer;             ///< for messages
     std::unique_ptr<server_handshake> server;
 
+    std::optional<handshake_result> result = handshake_result::failed;  ///< of a server
     bool established = false;
     bool closed = false;
     bool close_notify_waits = false;
@@ -196,6 +197,8 @@ struct tls_stream::impl {
 
     error handshake_error() {
         failure = make_error_code(errc::tls_failed);
+        if (server)
+            result = server->result(false, bio.failure() ? 0 : ERR_peek_error());
         error of_openssl = openssl_error(errc::tls_failed, "the TLS handshake with " + peer + " failed");
         if (bio.failure() == asio::error::eof)
             return {errc::connection_closed, peer + " closed the connection during the TLS handshake"};
@@ -287,8 +290,11 @@ asio::awaitable<void> tls_stream::finish_handshake(certificate_ptr chosen) {
     }
     self->server->resume(std::move(chosen));
     co_await self->advance();
+    self->result = self->server->result(true, 0);
     self->server.reset();
 }
+
+std::optional<handshake_result> tls_stream::result() const noexcept { return impl_->result; }
 
 asio::awaitable<void> tls_stream::refuse(error why) {
     impl_->refuse(why);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <evercert/certificate.hpp>
@@ -34,6 +35,9 @@ public:
     /// Throws `error`: `tls_failed`, `connection_closed`.
     asio::awaitable<client_hello> receive_client_hello();
     asio::awaitable<void> finish_handshake(certificate_ptr);
+    /// After `finish_handshake`: what `certificate_source::handshake_ended` should be told, nothing if the client was shown
+    /// no certificate.
+    std::optional<handshake_result> result() const noexcept;
     /// Send the alert that goes with the error and end the handshake. Does not throw for I/O.
     asio::awaitable<void> refuse(error why);
 

@@ -27,6 +27,10 @@ public:
             std::rethrow_exception(refusal);
         co_return hello.is_challenge() ? test::tls_ca::challenge(identifier{hello.server_name}) : chosen;
     }
+    void handshake_ended(const certificate_ptr& used, handshake_result result) noexcept override {
+        ended_with = used;
+        ended.push_back(result);
+    }
     void release() {
         open = true;
         released_.notify_all();
@@ -36,6 +40,8 @@ public:
     bool open = false;
     certificate_ptr chosen = test::certificate_for("a.test");
     std::exception_ptr refusal;
+    std::vector<handshake_result> ended;
+    certificate_ptr ended_with;
 
 private:
     event released_;
@@ -219,6 +225,47 @@ TEST_CASE("a validation on an asio::ssl::stream is answered and is no client") {
     });
 }
 
+TEST_CASE("the source is told how handshakes on an asio::ssl::stream ended") {
+    const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    const bool trusted = GENERATE(true, false);
+    test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
+        asio_pair pair{io, version};
+        prepare_server_context(pair.context);
+        pair.make_server();
+        if (!trusted)
+            SSL_set1_host(pair.client->native_handle(), "b.test");
+        slow_source source{io.get_executor()};
+        source.open = true;
+        started<bool> accepting{io.get_executor(), handshake(source, *pair.server)};
+        const auto client = co_await test::failure_of(pair.client->handshake());
+        CHECK(trusted == !client);
+        while (!accepting.ended())
+            co_await test::yield();
+        CHECK(source.ended_with == source.chosen);
+        REQUIRE(source.ended.size() == 1);
+        CHECK(source.ended[0] == (trusted ? handshake_result::established : handshake_result::certificate_rejected));
+        CHECK(code_of(accepting) == (trusted ? std::error_code{} : make_error_code(errc::tls_failed)));
+    });
+}
+
+TEST_CASE("a client that leaves an asio::ssl::stream has not rejected the certificate") {
+    test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
+        asio_pair pair{io};
+        prepare_server_context(pair.context);
+        pair.make_server();
+        slow_source source{io.get_executor()};
+        started<void> connecting{io.get_executor(), pair.client->handshake()};
+        started<bool> accepting{io.get_executor(), handshake(source, *pair.server)};
+        while (source.asked.empty())
+            co_await test::yield();
+        pair.client->close();
+        source.release();
+        while (!accepting.ended())
+            co_await test::yield();
+        CHECK(source.ended == std::vector<handshake_result>(1, handshake_result::failed));
+    });
+}
+
 TEST_CASE("a stream whose context was not prepared is refused before it reads anything") {
     test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
         asio_pair pair{io};
@@ -374,6 +421,62 @@ TEST_CASE("a miss of a handshake that cannot wait is refused, by the alert of wh
         CHECK(pair.client_alert == miss.alert);
         const auto failed = co_await accepting.join();
         CHECK(failed);
+    });
+}
+
+TEST_CASE("what a handshake that cannot wait came to is reported, unless the application watches it itself") {
+    enum class watched { not_at_all, by_context, by_ssl };
+    const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    const bool trusted = GENERATE(true, false);
+    const auto by = GENERATE(watched::not_at_all, watched::by_context, watched::by_ssl);
+    test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
+        asio_pair pair{io, version};
+        const auto known = test::certificate_for("a.test");
+        std::vector<handshake_result> reported;
+        context_lookup lookup = [&](const client_hello&) { return known; };
+        context_report report = [&](const certificate_ptr& used, handshake_result result) {
+            CHECK(used == known);
+            reported.push_back(result);
+        };
+        prepare_server_context(pair.context, {}, lookup, report);
+        const auto ignore = [](const SSL*, int, int) {};
+        if (by == watched::by_context)
+            SSL_CTX_set_info_callback(pair.context.native_handle(), ignore);
+        pair.make_server();
+        if (by == watched::by_ssl)
+            SSL_set_info_callback(pair.server->native_handle(), ignore);
+        if (version == TLS1_3_VERSION) {
+            SSL_set1_groups_list(pair.server->native_handle(), "P-384");  // a HelloRetryRequest
+            SSL_set1_groups_list(pair.client->native_handle(), "X25519:P-384");
+        }
+        if (!trusted)
+            SSL_set1_host(pair.client->native_handle(), "b.test");
+        started<asio::error_code> accepting{io.get_executor(), plain_handshake(*pair.server)};
+        co_await test::failure_of(pair.client->handshake());
+        const auto failed = co_await accepting.join();
+        CHECK(trusted == !failed);
+        std::vector<handshake_result> expected;
+        if (by == watched::not_at_all)
+            expected.push_back(trusted ? handshake_result::established : handshake_result::certificate_rejected);
+        CHECK(reported == expected);
+    });
+}
+
+TEST_CASE("a certificate that OpenSSL does not let a handshake use is reported") {
+    test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
+        asio_pair pair{io};
+        const auto known = test::certificate_for("a.test");
+        std::vector<handshake_result> reported;
+        context_lookup lookup = [&](const client_hello&) { return known; };
+        context_report report = [&](const certificate_ptr&, handshake_result result) { reported.push_back(result); };
+        prepare_server_context(pair.context, {}, lookup, report);
+        SSL_CTX_set_security_level(pair.context.native_handle(), 5);
+        pair.make_server();
+        started<asio::error_code> accepting{io.get_executor(), plain_handshake(*pair.server)};
+        co_await test::failure_of(pair.client->handshake());
+        const auto failed = co_await accepting.join();
+        CHECK(failed);
+        CHECK(reported == std::vector<handshake_result>(1, handshake_result::certificate_rejected));
     });
 }
 

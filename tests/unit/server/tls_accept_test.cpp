@@ -1,0 +1,141 @@
+#include <optional>
+
+#include <openssl/ssl.h>
+
+#include <evercert/error.hpp>
+
+#include "base/outcome.hpp"
+#include "catch.hpp"
+#include "certificates.hpp"
+#include "process.hpp"
+#include "run.hpp"
+#include "server/tls_accept.hpp"
+
+using namespace evercert;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Notes how the handshakes with its certificate ended.
+class noting_source final : public certificate_source {
+public:
+    asio::awaitable<certificate_ptr> get_certificate(client_hello) override { co_return chosen; }
+    void handshake_ended(const certificate_ptr& used, handshake_result result) noexcept override {
+        CHECK(used == chosen);
+        results.push_back(result);
+    }
+
+    certificate_ptr chosen;
+    std::vector<handshake_result> results;
+};
+
+/// A server for one connection after the other, on a real socket, and the programs that connect to it.
+class site {
+public:
+    site() {
+        endpoint any;
+        any.address = asio::ip::address_v4::loopback();
+        listener_ = system_network()->listen(io_.get_executor(), any);
+        source.chosen = ca.issue({"a.test"}, {now_ - 1h, now_ + 24h});
+        test::write_file(file("root.pem"), ca.root_pem());
+        test::write_file(file("other.pem"), test::authority{now_}.root_pem());
+    }
+
+    /// How the handshake with this client ended, as the source was told; nothing if it was told nothing.
+    std::optional<handshake_result> meet(const std::vector<std::string>& command) {
+        source.results.clear();
+        test::process client{command, {}, file("log")};
+        test::run_io(io_, serve_one());
+        client.wait(20s);
+        CHECK(source.results.size() <= 1);
+        return source.results.empty() ? std::nullopt : std::optional{source.results.front()};
+    }
+    std::optional<handshake_result> meet_openssl(
+        std::vector<std::string> options, const std::string& root = "root.pem") {
+        std::vector<std::string> command{"openssl", "s_client",    "-connect",
+                                         address(), "-servername", "a.test",
+                                         "-CAfile", file(root),    "-verify_return_error",
+                                         "-ign_eof"};
+        command.insert(command.end(), options.begin(), options.end());
+        return meet(command);
+    }
+    std::optional<handshake_result> meet_curl(const std::string& host, const std::string& root) {
+        const auto port = std::to_string(listener_->local_endpoint().port);
+        return meet(
+            {"curl", "-sS", "-m", "20", "--cacert", file(root), "--resolve", host + ":" + port + ":127.0.0.1",
+             "https://" + host + ":" + port + "/"});
+    }
+
+    std::string address() const { return to_string(listener_->local_endpoint()); }
+    std::string file(const std::string& name) const { return folder_ / name; }
+
+    noting_source source;
+    const wall_time now_ = system_clock()->wall();
+    test::authority ca{now_ - 1h};
+    tls_server_context context{{"http/1.1"}};
+
+private:
+    asio::awaitable<void> serve_one() {
+        auto accepted = co_await listener_->accept(io_.get_executor());
+        auto handshake = accept_tls(std::move(accepted), context, source, system_clock(), 20s);
+        const auto ended = co_await as_outcome(std::move(handshake));
+        const bool established = source.results.empty() || source.results.front() == handshake_result::established;
+        CHECK(established == !ended.thrown);
+        if (!ended.thrown)
+            ended.value->connection->shutdown_write();
+    }
+
+    asio::io_context io_;
+    std::unique_ptr<listener> listener_;
+    test::temporary_folder folder_;
+};
+
+constexpr auto established = handshake_result::established;
+constexpr auto rejected = handshake_result::certificate_rejected;
+
+}  // namespace
+
+TEST_CASE("the source is told that OpenSSL's client took the certificate") {
+    site s;
+    CHECK(s.meet_openssl({GENERATE("-tls1_2", "-tls1_3")}) == established);
+}
+
+TEST_CASE("the source is told that OpenSSL's client rejected the certificate: its CA, its name or its dates") {
+    const std::string version = GENERATE("-tls1_2", "-tls1_3");
+    site s;
+    CHECK(s.meet_openssl({version}, "other.pem") == rejected);
+    CHECK(s.meet_openssl({version, "-verify_hostname", "b.test"}) == rejected);
+    s.source.chosen = s.ca.issue({"a.test"}, {s.now_ - 30min, s.now_ - 10min});
+    CHECK(s.meet_openssl({version}) == rejected);
+}
+
+TEST_CASE("the source is told what curl thinks of the certificate") {
+    site s;
+    CHECK(s.meet_curl("a.test", "root.pem") == established);
+    CHECK(s.meet_curl("a.test", "other.pem") == rejected);
+    s.source.chosen = s.ca.issue({"a.test"}, {s.now_ - 30min, s.now_ - 10min});
+    CHECK(s.meet_curl("a.test", "root.pem") == rejected);
+}
+
+TEST_CASE("a client that takes no signature of the certificate's key has rejected it") {
+    site s;
+    CHECK(s.meet_openssl({"-tls1_3", "-sigalgs", "RSA-PSS+SHA256"}) == rejected);
+}
+
+TEST_CASE("a client that speaks no cipher of ours says nothing about the certificate") {
+    site s;
+    CHECK(s.meet_openssl({"-tls1_2", "-cipher", "AES128-SHA"}) == handshake_result::failed);
+}
+
+TEST_CASE("a client that resumes its session was shown no certificate") {
+    const std::string version = GENERATE("-tls1_2", "-tls1_3");
+    site s;
+    CHECK(s.meet_openssl({version, "-sess_out", s.file("session")}) == established);
+    CHECK(s.meet_openssl({version, "-sess_in", s.file("session")}) == std::nullopt);
+}
+
+TEST_CASE("a certificate that OpenSSL does not let us use is rejected") {
+    site s;
+    SSL_CTX_set_security_level(s.context.native_handle(), 5);  // 256 bits; P-256 has 128
+    CHECK(s.meet_openssl({}) == rejected);
+}
