@@ -24,7 +24,9 @@ x509_store_ptr read_roots(std::string_view pem) {
     return store;
 }
 
-errc to_errc(int reason) {
+}  // namespace
+
+errc verification_errc(int reason) {
     switch (reason) {
     case X509_V_ERR_CERT_NOT_YET_VALID:
     case X509_V_ERR_CERT_HAS_EXPIRED: return errc::certificate_expired;
@@ -34,11 +36,11 @@ errc to_errc(int reason) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_CERT_CHAIN_TOO_LONG: return errc::chain_incomplete;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return errc::name_mismatch;
     default: return errc::invalid_certificate;
     }
 }
-
-}  // namespace
 
 void verify_chain(const certificate& cert, std::string_view roots_pem, wall_time at) {
     const x509_store_ptr store = read_roots(roots_pem);
@@ -55,7 +57,7 @@ void verify_chain(const certificate& cert, std::string_view roots_pem, wall_time
         return;
     const int reason = X509_STORE_CTX_get_error(ctx.get());
     throw error{
-        to_errc(reason),
+        verification_errc(reason),
         "the certificate for " + to_string(cert.names()) + ", certificate " +
             std::to_string(X509_STORE_CTX_get_error_depth(ctx.get()) + 1) +
             " of its chain: " + X509_verify_cert_error_string(reason) + " (at " + to_text(at) + ")"};
