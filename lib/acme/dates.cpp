@@ -5,7 +5,6 @@
 #include <string>
 
 #include <date/date.h>
-#include <fmt/format.h>
 
 namespace evercert::acme {
 namespace {
@@ -93,16 +92,6 @@ std::optional<wall_time> parse_rfc3339(std::string_view text) {
         return {};
     auto time = clamp(*local - *offset + leap);
     return time > wall_time::max() - fraction ? wall_time::max() : time + fraction;
-}
-
-std::string to_rfc3339(wall_time time) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-    const auto day = std::chrono::floor<std::chrono::days>(seconds);
-    const std::chrono::year_month_day on{day};
-    const std::chrono::hh_mm_ss at{seconds - day};
-    return fmt::format(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(on.year()), static_cast<unsigned>(on.month()),
-        static_cast<unsigned>(on.day()), at.hours().count(), at.minutes().count(), at.seconds().count());
 }
 
 std::optional<wall_time> parse_http_date(std::string_view text) {

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include <evercert/clock.hpp>
+
+#include "base/wall_time.hpp"
 
 namespace evercert::acme {
 
@@ -12,8 +13,7 @@ namespace evercert::acme {
 /// anything else. Times beyond what `wall_time` can hold (the year 2262) become its last or first.
 std::optional<wall_time> parse_rfc3339(std::string_view text);
 
-/// "2026-01-31T12:00:00Z", without a fraction of a second. Never throws for a time, however far away.
-std::string to_rfc3339(wall_time);
+using evercert::to_rfc3339;
 
 /// RFC 9110, section 5.6.7, the obsolete forms too. Nothing for anything else, or a wrong day of the week.
 std::optional<wall_time> parse_http_date(std::string_view text);

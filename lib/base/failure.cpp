@@ -2,24 +2,34 @@
 
 #include <asio/error.hpp>
 
-#include <evercert/error.hpp>
-
 namespace evercert {
 
 bool failure::is_cancellation() const { return code == asio::error::operation_aborted; }
 
 failure describe(std::exception_ptr thrown) {
+    failure result;
+    result.kind = classify(thrown);
     try {
         std::rethrow_exception(thrown);
     } catch (const error& e) {
-        return {e.code(), e.what(), e.retry_after(), e.problem() != nullptr};
+        result.code = e.code();
+        result.text = e.what();
+        result.retry_after = e.retry_after();
+        if (const auto* said = e.problem()) {
+            result.from_ca = true;
+            const auto type = deciding_type(*said);
+            result.problem_type = type;
+            result.problem_status = type.data() == said->type.data() ? said->status : 0;
+        }
     } catch (const std::system_error& e) {
-        return {e.code(), e.what(), {}, false};
+        result.code = e.code();
+        result.text = e.what();
     } catch (const std::exception& e) {
-        return {{}, e.what(), {}, false};
+        result.text = e.what();
     } catch (...) {
-        return {{}, "an exception that is no std::exception", {}, false};
+        result.text = "an exception that is no std::exception";
     }
+    return result;
 }
 
 }  // namespace evercert

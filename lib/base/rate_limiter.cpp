@@ -7,48 +7,68 @@
 namespace evercert {
 
 /// A place in the queue, held for as long as its coroutine waits.
-class rate_limiter::turn {
+template <typename Pace>
+class basic_rate_limiter<Pace>::turn {
 public:
-    explicit turn(rate_limiter& of) : of_{of}, at_{of.queue_.insert(of.queue_.end(), this)} {}
+    turn(basic_rate_limiter& of, urgency urgent) : of_{of}, urgent_{urgent} {
+        auto before = of_.queue_.end();
+        if (urgent_ == urgency::first)
+            before = std::next(of_.queue_.begin(), static_cast<long>(of_.urgent_++));
+        at_ = of_.queue_.insert(before, this);
+    }
     ~turn() {
         of_.queue_.erase(at_);
+        if (urgent_ == urgency::first)
+            --of_.urgent_;
         of_.moved_.notify_all();
     }
     turn(const turn&) = delete;
-    bool first() const { return of_.queue_.front() == this; }
+    bool is_next() const { return of_.queue_.front() == this; }
 
 private:
-    rate_limiter& of_;
-    std::list<turn*>::iterator at_;
+    basic_rate_limiter& of_;
+    urgency urgent_;
+    typename std::list<turn*>::iterator at_;
 };
 
-rate_limiter::rate_limiter(
-    asio::any_io_executor executor, std::shared_ptr<clock> time, token_bucket bucket, std::string name,
-    std::size_t waiting_max)
+template <typename Pace>
+basic_rate_limiter<Pace>::basic_rate_limiter(
+    asio::any_io_executor executor, std::shared_ptr<clock> time, Pace pace, std::string name, std::size_t waiting_max)
     : clock_{std::move(time)},
-      bucket_{bucket},
+      pace_{std::move(pace)},
       name_{std::move(name)},
       waiting_max_{waiting_max},
       moved_{std::move(executor)} {}
 
-duration rate_limiter::expected_wait() const {
-    return bucket_.delay(clock_->steady()) + static_cast<long>(queue_.size()) * bucket_.interval();
+template <typename Pace>
+duration basic_rate_limiter<Pace>::expected_wait(urgency urgent) const {
+    return pace_.delay(clock_->steady(), urgent == urgency::first ? urgent_ : queue_.size());
 }
 
-asio::awaitable<void> rate_limiter::acquire(duration longest) {
-    const auto wait = expected_wait();
-    if (wait > longest || queue_.size() >= waiting_max_) {
+template <typename Pace>
+asio::awaitable<void> basic_rate_limiter<Pace>::acquire(duration longest, urgency urgent) {
+    const auto wait = expected_wait(urgent);
+    const auto waiting = urgent == urgency::first ? urgent_ : queue_.size() - urgent_;
+    if (wait > longest || waiting >= waiting_max_) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
         throw error{
             errc::rate_limited,
             fmt::format("our own limit of {} is used up; the next is free in {} s", name_, seconds.count()), seconds};
     }
-    turn mine{*this};
-    while (!mine.first())
-        co_await moved_.wait();
-    for (auto delay = bucket_.delay(clock_->steady()); delay > duration{}; delay = bucket_.delay(clock_->steady()))
-        co_await clock_->sleep_for(delay);
-    bucket_.take(clock_->steady());
+    turn mine{*this, urgent};
+    for (;;) {
+        const auto delay = pace_.delay(clock_->steady());
+        if (!mine.is_next())
+            co_await moved_.wait();
+        else if (delay > duration{})
+            co_await clock_->sleep_for(delay);  // somebody urgent may come meanwhile
+        else
+            break;
+    }
+    pace_.take(clock_->steady());
 }
+
+template class basic_rate_limiter<token_bucket>;
+template class basic_rate_limiter<sliding_window>;
 
 }  // namespace evercert

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <evercert/clock.hpp>
+
+namespace evercert {
+
+/// What is kept in so many parts, so that one change rewrites a sixteenth of it.
+inline constexpr int ledger_shards = 16;
+using shard_set = std::bitset<ledger_shards>;
+
+/// The same for a key in every process and version (FNV-1a).
+constexpr int shard_of_key(std::string_view key) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : key)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return static_cast<int>((hash >> 32) % ledger_shards);
+}
+
+/// Values by key, each until its end. Bounded: beyond `entries_max` the one that ends first goes. Knows which shards were
+/// changed. A pure value; not synchronized. Everything is O(log n) but for `shard` and `rewrite`.
+template <typename Value>
+class ending_map {
+public:
+    struct entry {
+        Value value;
+        typename std::multimap<wall_time, std::string>::iterator end;
+    };
+    using shard_map = std::map<std::string, entry, std::less<>>;
+
+    explicit ending_map(std::size_t entries_max) : entries_max_{entries_max} {}
+
+    const Value* find(std::string_view key) const {
+        const auto& in = shards_[static_cast<std::size_t>(shard_of_key(key))];
+        const auto at = in.find(key);
+        return at == in.end() ? nullptr : &at->second.value;
+    }
+
+    void put(std::string_view key, Value value, wall_time ends) {
+        erase(key);
+        if (entries_max_ == 0)
+            return;
+        if (size() >= entries_max_)
+            erase(std::string{by_end_.begin()->second});
+        auto end = by_end_.emplace(ends, key);
+        shards_[static_cast<std::size_t>(shard_of_key(key))].emplace(key, entry{std::move(value), end});
+        changed_.set(static_cast<std::size_t>(shard_of_key(key)));
+    }
+
+    bool erase(std::string_view key) {
+        auto& in = shards_[static_cast<std::size_t>(shard_of_key(key))];
+        const auto at = in.find(key);
+        if (at == in.end())
+            return false;
+        by_end_.erase(at->second.end);
+        in.erase(at);
+        changed_.set(static_cast<std::size_t>(shard_of_key(key)));
+        return true;
+    }
+
+    void erase_prefix(std::string_view prefix) {
+        for (auto& in : shards_)
+            for (auto at = in.lower_bound(prefix); at != in.end() && at->first.starts_with(prefix);) {
+                const auto key = at++->first;
+                erase(key);
+            }
+    }
+
+    /// Nobody has to hear of it: who reads them drops them, too.
+    void erase_ended(wall_time now) {
+        const auto before = changed_;
+        while (!by_end_.empty() && by_end_.begin()->first <= now)
+            erase(std::string{by_end_.begin()->second});
+        changed_ = before;
+    }
+
+    /// Let `change(key, value)` change every value and return its new end.
+    template <typename Change>
+    void rewrite(Change change) {
+        by_end_.clear();
+        for (auto& in : shards_)
+            for (auto& [key, one] : in)
+                one.end = by_end_.emplace(change(key, one.value), key);
+        changed_.set();
+    }
+
+    std::size_t size() const noexcept { return by_end_.size(); }
+    const shard_map& shard(int index) const { return shards_.at(static_cast<std::size_t>(index)); }
+
+    /// What was changed since the last call.
+    shard_set take_changed() noexcept { return std::exchange(changed_, {}); }
+    void set_changed(shard_set changed) noexcept { changed_ = changed; }
+    shard_set changed() const noexcept { return changed_; }
+
+private:
+    std::size_t entries_max_;
+    std::array<shard_map, ledger_shards> shards_;
+    std::multimap<wall_time, std::string> by_end_;
+    shard_set changed_;
+};
+
+}  // namespace evercert

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include <evercert/clock.hpp>
+#include <evercert/failure_class.hpp>
+
+#include "base/failure.hpp"
+#include "ledger/ending_map.hpp"
+#include "ledger/failure_record.hpp"
+
+namespace evercert {
+
+/// Why certificates could not be obtained and when to try again, by key: a certificate's store key, or
+/// "admission/NAME" for a name that the application refused. Survives restarts. A pure value on wall time; not synchronized.
+///
+/// Failures in a row are counted until one succeeds, or until nothing was tried for as long as the class' longest wait
+/// after the next attempt was due: then they begin anew.
+///
+/// A clock that steps back does not make a record last: one from further in the future than `step_back_max` is no longer in
+/// force, and the next change brings all of them back to now.
+class failure_book {
+public:
+    /// Beyond `entries_max` the one that ends first is forgotten.
+    failure_book(std::size_t entries_max, retry_options delays);
+
+    /// The record in force: `retry_at` is in the future. Null if there is none. Valid until the next change.
+    const failure_record* find(std::string_view key, wall_time now) const;
+    /// Whether in force or not.
+    const failure_record* last(std::string_view key) const { return records_.find(key); }
+
+    /// Note a failure and plan the next attempt: by the class' delay, or by `retry_after` if that is longer, lengthened by up to
+    /// a tenth by `draw` in [0, 1). What was cancelled is not noted; the result then says to try at once. `retry_after` is the
+    /// failure's own unless given.
+    failure_record remember(
+        std::string_view key, const failure&, wall_time now, double draw,
+        std::optional<std::chrono::seconds> retry_after = {});
+    failure_record remember(
+        std::string_view key, std::exception_ptr, wall_time now, double draw,
+        std::optional<std::chrono::seconds> retry_after = {});
+
+    /// After a success. True if there was something to forget.
+    bool forget(std::string_view key);
+    /// "" is all of them.
+    void forget_prefix(std::string_view prefix) { records_.erase_prefix(prefix); }
+    std::size_t size() const noexcept { return records_.size(); }
+
+    /// The wall clock was stepped: records from the future begin now. `remember` sees a step back by itself.
+    void clock_stepped(wall_time now);
+
+    static constexpr int shards = ledger_shards;
+    static int shard_of(std::string_view key) noexcept { return shard_of_key(key); }
+    /// The shards that were changed since the last call: to be saved.
+    shard_set take_changed() noexcept { return records_.take_changed(); }
+
+    /// {KEY: RECORD, …}
+    boost::json::object to_json(int shard) const;
+    /// Take what a store has: of two records for a key the later failure stays. What is damaged is left out or brought
+    /// within bounds. Returns how many records were left out for damage. Marks nothing as changed.
+    int read(int shard, const boost::json::object&, wall_time now);
+
+    /// A CA may ask for so long a wait; weeks are real.
+    static constexpr std::chrono::days retry_after_max{31};
+    /// How far ahead of the clock a record may be: clocks are corrected by hours, and time zones taken for UTC.
+    static constexpr std::chrono::days step_back_max{1};
+
+    /// A store key.
+    static constexpr std::size_t key_size_max = 512;
+
+private:
+    void clock_moved(wall_time now);
+    wall_time end_of(const failure_record&) const;
+    int failures_before(std::string_view key, wall_time now) const;
+
+    retry_options delays_;
+    ending_map<failure_record> records_;
+    wall_time newest_ = wall_time::min();
+};
+
+}  // namespace evercert

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include <evercert/ca_limits.hpp>
+#include <evercert/clock.hpp>
+#include <evercert/identifier.hpp>
+
+#include "base/token_bucket.hpp"
+#include "ledger/ending_map.hpp"
+
+namespace evercert {
+
+/// What an order is to the CA's limits.
+struct order_kind {
+    bool renewal = false;   ///< these names were issued for before
+    bool replaces = false;  ///< and the order says which certificate it replaces (RFC 9773)
+};
+
+/// What was asked of one CA with one account, counted against its limits before anything is sent. A pure value on wall time;
+/// not synchronized. Everything is O(names · log n).
+///
+/// How an order is counted, so that neither concurrent orders nor a crash can spend a limit twice:
+///
+///     can_issue → ordered → newOrder …
+///         obtained                                → issued
+///         the CA certainly has no certificate     → not_issued, and `failed` for the names that it could not validate
+///         unknown (the answer to finalize lost)   → neither: it counts
+///
+/// `ordered` counts the certificates at once, when they are only to come; `not_issued` gives those back. The order itself and
+/// failed validations stay paid.
+class ledger {
+public:
+    /// `entries_max` bounds the buckets that are not full: beyond it, the one that is full first counts as full. A hundred
+    /// bytes each.
+    ledger(ca_limits limits, std::size_t entries_max);
+
+    struct verdict {
+        bool now = true;
+        wall_time not_before = {};  ///< when to ask again; `now` if it may be now
+        std::string because;        ///< empty if it may be now; names the limit by its member of `ca_limits`
+    };
+
+    /// The latest of all limits that apply. Not const: a clock that was stepped back is noticed here.
+    verdict can_issue(const std::vector<identifier>& names, order_kind, wall_time now);
+    /// Before newOrder is sent.
+    void ordered(const std::vector<identifier>& names, order_kind, wall_time now);
+    void issued(const std::vector<identifier>& names, order_kind, wall_time now);
+    /// Call it once for each `ordered` at most.
+    void not_issued(const std::vector<identifier>& names, order_kind, wall_time now);
+    /// Of these names the validation failed.
+    void failed(const std::vector<identifier>& names, wall_time now);
+
+    verdict can_register(wall_time now);
+    /// Before newAccount is sent for a key that the CA does not have.
+    void account_created(wall_time now);
+
+    struct counts {
+        std::uint64_t ordered = 0;
+        std::uint64_t issued = 0;
+        std::uint64_t failed = 0;  ///< validations
+    };
+    /// Since this ledger was made; not kept.
+    counts totals() const noexcept { return totals_; }
+    std::size_t size() const noexcept { return buckets_.size(); }
+    const ca_limits& limits() const noexcept { return limits_; }
+
+    static constexpr int shards = ledger_shards;
+    /// The shards that were changed since the last call: to be saved.
+    shard_set take_changed() noexcept { return buckets_.take_changed(); }
+    /// {KEY: milliseconds at which the bucket is full, …}
+    boost::json::object to_json(int shard) const;
+    /// Take what a store has. If both have a bucket, the larger debt wins: two processes that wrote in turn have seen each
+    /// other's, and of two that wrote at once one order is forgotten at most. Never more debt than an empty bucket has.
+    /// Returns how many entries were left out for damage. Marks nothing as changed.
+    int read(int shard, const boost::json::object&, wall_time now);
+
+private:
+    struct use {
+        std::string key;
+        const ca_limit* limit;
+        bool reserved;     ///< a share is kept for renewals
+        std::string what;  ///< for texts: "certificates for example.com"
+        std::string_view name;
+    };
+    using bucket = basic_token_bucket<wall_time>;
+
+    bool is_exempt(order_kind kind) const noexcept { return kind.replaces && limits_.replacements_exempt; }
+    std::vector<use> order_uses() const;
+    std::vector<use> certificate_uses(const std::vector<identifier>& names) const;
+    std::vector<use> validation_uses(const std::vector<identifier>& names) const;
+    use account_use() const;
+    const ca_limit* limit_of(std::string_view key) const noexcept;
+    static bucket full_bucket(const ca_limit&);
+    bucket load(const use&, wall_time now) const;
+    void store(const std::string& key, const bucket&, wall_time now);
+    void take(const std::vector<use>&, wall_time now);
+    verdict judge(const std::vector<use>&, bool renewal, wall_time now) const;
+    void notice(wall_time now);
+
+    ca_limits limits_;
+    ending_map<wall_time> buckets_;
+    counts totals_;
+    wall_time newest_ = wall_time::min();
+};
+
+}  // namespace evercert
