@@ -1,35 +1,17 @@
 #include <csignal>
-#include <cstdlib>
-#include <fstream>
-#include <functional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 #include "catch.hpp"
+#include "example_programs.hpp"
 #include "pebble.hpp"
 #include "process.hpp"
 
 using namespace std::chrono_literals;
+using test::example;
+using test::wait_until;
 
 namespace {
-
-std::string example(const std::string& name) {
-    const char* folder = std::getenv("EVERCERT_EXAMPLES");
-    if (!folder)
-        throw std::runtime_error{"EVERCERT_EXAMPLES must name the folder of the built examples"};
-    return std::string{folder} + "/" + name;
-}
-
-/// Until it holds, or the test has no more patience.
-void wait_until(const char* what, const std::function<bool()>& holds) {
-    const auto deadline = std::chrono::steady_clock::now() + 30s;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > deadline)
-            throw std::runtime_error{std::string{"waited in vain until "} + what};
-        std::this_thread::sleep_for(5ms);
-    }
-}
 
 struct fixture {
     test::pebble ca;
