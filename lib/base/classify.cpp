@@ -106,19 +106,28 @@ failure_class class_of_errc(errc code) noexcept {
     return failure_class::local;
 }
 
+bool is_cancellation(const std::error_code& code) noexcept {
+    return code == asio::error::operation_aborted || code == std::errc::operation_canceled;
+}
+
 /// Everybody else's: the network is between us and the CA, the rest is this machine and the application.
 failure_class class_of_other(const std::error_code& code) noexcept {
-    if (code == asio::error::operation_aborted)
+    if (is_cancellation(code))
         return failure_class::cancelled;
-    if (std::string_view{code.category().name()}.starts_with("asio."))
+    const std::string_view of = code.category().name();
+    if (of.starts_with("asio.") && code.category() != asio::error::get_system_category())
         return failure_class::server;  // names that do not resolve, ends of streams, TLS
+    if (code.category() != asio::error::get_system_category() && code.category() != std::system_category() &&
+        code.category() != std::generic_category())
+        return failure_class::local;
     constexpr std::array network{
         std::errc::connection_refused, std::errc::connection_reset,    std::errc::connection_aborted,
         std::errc::host_unreachable,   std::errc::network_unreachable, std::errc::network_down,
         std::errc::network_reset,      std::errc::timed_out,           std::errc::broken_pipe,
         std::errc::not_connected,      std::errc::protocol_error,
     };
-    const auto is = [&](std::errc one) { return code == one; };
+    // asio's own system category does not say which conditions its codes are; on POSIX all three carry errno.
+    const auto is = [&](std::errc one) { return code.value() == static_cast<int>(one); };
     return std::any_of(network.begin(), network.end(), is) ? failure_class::server : failure_class::local;
 }
 
@@ -146,7 +155,7 @@ std::string_view deciding_type(const problem& said) noexcept {
 }
 
 failure_class class_of(const std::error_code& code, const problem* said) noexcept {
-    if (!said || code == asio::error::operation_aborted || code == errc::stopped)
+    if (!said || is_cancellation(code) || code == errc::stopped)
         return class_of_code(code);
     if (code == errc::rate_limited || said->status == 429)
         return failure_class::rate_limited;

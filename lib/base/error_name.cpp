@@ -55,8 +55,8 @@ std::string_view name_of(errc code) noexcept {
 /// Categories whose numbers mean the same in another run on this system.
 const std::error_category* find_category(std::string_view name) noexcept {
     for (const auto* known :
-         {&category(), &std::system_category(), &std::generic_category(), &asio::error::get_netdb_category(),
-          &asio::error::get_addrinfo_category(), &asio::error::get_misc_category()})
+         {&category(), &std::system_category(), &std::generic_category(), &asio::error::get_system_category(),
+          &asio::error::get_netdb_category(), &asio::error::get_addrinfo_category(), &asio::error::get_misc_category()})
         if (known->name() == name)
             return known;
     return nullptr;

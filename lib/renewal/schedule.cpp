@@ -86,11 +86,11 @@ planned_act plan_next(const renewal_facts& facts, wall_time now, const retry_opt
             plan = {next_act::renew, retry_at, why::retry};
     }
     if (facts.poll_at && *facts.poll_at < polled_until && now < polled_until)
-        return {next_act::poll_renewal_info, *facts.poll_at, why::poll};
-    if (plan.at >= forgotten_at)
-        return {next_act::forget, forgotten_at, why::expired};
-    if (now >= facts.not_after && plan.reason != why::retry)
+        plan = {next_act::poll_renewal_info, *facts.poll_at, why::poll};
+    else if (now >= facts.not_after && plan.reason != why::retry)
         plan.reason = why::expired;
+    if (plan.at >= forgotten_at)
+        plan = {next_act::forget, forgotten_at, why::expired};
     return plan;
 }
 

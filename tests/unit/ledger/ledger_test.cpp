@@ -1,0 +1,389 @@
+#include <random>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "catch.hpp"
+#include "ledger/ledger.hpp"
+
+using namespace evercert;
+using namespace std::chrono_literals;
+using Catch::Matchers::ContainsSubstring;
+using std::chrono::days;
+
+namespace {
+
+const wall_time t0 = std::chrono::sys_days{std::chrono::year{2026} / 6 / 1};
+constexpr order_kind newcomer{};
+constexpr order_kind renewal{.renewal = true};
+constexpr order_kind replacement{.renewal = true, .replaces = true};
+constexpr std::size_t enough = 10'000;
+constexpr duration week = days{7};
+
+/// Let's Encrypt's, one at a time.
+ca_limits only(ca_limit ca_limits::* which, int reserve = 0) {
+    ca_limits limits;
+    limits.*which = lets_encrypt_limits().*which;
+    limits.renewal_reserve_percent = reserve;
+    return limits;
+}
+
+/// How many orders for what `names(i)` says are let through at `now`.
+template <typename Names>
+int order_all(ledger& book, Names names, order_kind kind, wall_time now) {
+    for (int i = 0;; ++i) {
+        const std::vector<identifier> wanted = names(i);
+        if (i == 10'000 || !book.can_issue(wanted, kind, now).now)
+            return i;
+        book.ordered(wanted, kind, now);
+    }
+}
+
+std::vector<identifier> host(int i) { return {"h" + std::to_string(i) + ".example.com"}; }
+std::vector<identifier> domain(int i) { return {"d" + std::to_string(i) + ".test"}; }
+std::vector<identifier> same(int) { return {"a.example.com", "b.example.com"}; }
+
+std::vector<boost::json::object> shards_of(const ledger& book) {
+    std::vector<boost::json::object> shards;
+    for (int i = 0; i < ledger::shards; ++i)
+        shards.push_back(boost::json::parse(boost::json::serialize(book.to_json(i))).as_object());
+    return shards;
+}
+
+int read_all(ledger& into, const std::vector<boost::json::object>& shards, wall_time now) {
+    int damaged = 0;
+    for (int i = 0; i < ledger::shards; ++i)
+        damaged += into.read(i, shards[static_cast<std::size_t>(i)], now);
+    return damaged;
+}
+
+}  // namespace
+
+TEST_CASE("a CA without limits never refuses, and nothing is kept of it") {
+    ledger book{ca_limits{}, enough};
+    CHECK(order_all(book, same, newcomer, t0) == 10'000);
+    for (int i = 0; i < 100; ++i)
+        book.failed({"a.test"}, t0);
+    CHECK(book.can_issue({"a.test"}, newcomer, t0).now);
+    CHECK(book.can_register(t0).now);
+    CHECK(book.size() == 0);
+    CHECK(book.take_changed().none());
+}
+
+TEST_CASE("each limit lets its count through and then one an interval") {
+    struct row {
+        ca_limit ca_limits::* which;
+        std::vector<identifier> (*names)(int);
+        int count;
+        duration interval;
+        std::string_view because;
+    };
+    const std::vector<row> table{
+        {&ca_limits::orders, domain, 300, 36s, "300 orders in 3 h are used up (the CA's limit orders)"},
+        {&ca_limits::certificates_per_domain, host, 50, duration{week} / 50,
+         "50 certificates for example.com in 7 d are used up (the CA's limit certificates_per_domain)"},
+        {&ca_limits::certificates_per_name_set, same, 5, duration{week} / 5,
+         "5 certificates for exactly a.example.com, b.example.com in 7 d are used up (the CA's limit "
+         "certificates_per_name_set)"},
+    };
+    for (const auto& row : table) {
+        INFO(row.because);
+        ledger book{only(row.which), enough};
+        CHECK(order_all(book, row.names, newcomer, t0) == row.count);
+        const auto refused = book.can_issue(row.names(row.count), newcomer, t0);
+        CHECK_FALSE(refused.now);
+        CHECK(refused.not_before == t0 + row.interval);
+        CHECK(refused.because == row.because);
+        CHECK_FALSE(book.can_issue(row.names(row.count), newcomer, refused.not_before - 1ns).now);
+        CHECK(book.can_issue(row.names(row.count), newcomer, refused.not_before).now);
+        CHECK(order_all(book, row.names, newcomer, refused.not_before) == 1);
+        CHECK(order_all(book, row.names, newcomer, t0 + 100 * week) == row.count);
+    }
+}
+
+TEST_CASE("failed validations of a name close it for the CA's time, the wildcard's with it") {
+    ledger book{only(&ca_limits::failed_authorizations), enough};
+    for (int i = 0; i < 5; ++i) {
+        CHECK(book.can_issue({"a.test"}, newcomer, t0).now);
+        book.failed({i % 2 ? "a.test" : "*.a.test"}, t0);
+    }
+    const auto refused = book.can_issue({"b.test", "a.test"}, newcomer, t0);
+    CHECK_FALSE(refused.now);
+    CHECK(refused.not_before == t0 + 12min);
+    CHECK(
+        refused.because == "5 failed validations of a.test in 1 h are used up (the CA's limit failed_authorizations)");
+    CHECK_FALSE(book.can_issue({"*.a.test"}, renewal, t0).now);
+    CHECK(book.can_issue({"b.test"}, newcomer, t0).now);
+    CHECK(book.totals().failed == 5);
+}
+
+TEST_CASE("new accounts have a limit of their own") {
+    ledger book{only(&ca_limits::accounts), enough};
+    for (int i = 0; i < 10; ++i) {
+        CHECK(book.can_register(t0).now);
+        book.account_created(t0);
+    }
+    const auto refused = book.can_register(t0);
+    CHECK_FALSE(refused.now);
+    CHECK(refused.not_before == t0 + 18min);
+    CHECK(refused.because == "10 new accounts in 3 h are used up (the CA's limit accounts)");
+    CHECK(book.can_issue({"a.test"}, newcomer, t0).now);
+}
+
+TEST_CASE("the latest of all limits decides, and is named") {
+    auto limits = lets_encrypt_limits();
+    limits.renewal_reserve_percent = 0;
+    ledger book{limits, enough};
+    for (int i = 0; i < 5; ++i)
+        book.failed({"a.example.com"}, t0);
+    CHECK(book.can_issue(same(0), newcomer, t0).not_before == t0 + 12min);
+    CHECK(order_all(book, host, newcomer, t0) == 50);
+    const auto refused = book.can_issue(same(0), newcomer, t0);
+    CHECK(refused.not_before == t0 + duration{week} / 50);
+    CHECK_THAT(refused.because, ContainsSubstring("certificates_per_domain"));
+}
+
+TEST_CASE("a certificate counts once for each registered domain in it") {
+    ledger book{only(&ca_limits::certificates_per_domain), enough};
+    const auto both = [](int i) {
+        const auto n = std::to_string(i);
+        return std::vector<identifier>{"a" + n + ".one.test", "b" + n + ".one.test", "a" + n + ".two.co.uk"};
+    };
+    CHECK(order_all(book, both, newcomer, t0) == 50);
+    CHECK_FALSE(book.can_issue({"x.one.test"}, newcomer, t0).now);
+    CHECK_FALSE(book.can_issue({"x.two.co.uk"}, newcomer, t0).now);
+    CHECK(book.can_issue({"x.three.co.uk"}, newcomer, t0).now);
+}
+
+TEST_CASE("sets of names are the same in any order, and others with one name more or less") {
+    ledger book{only(&ca_limits::certificates_per_name_set), enough};
+    CHECK(order_all(book, same, newcomer, t0) == 5);
+    CHECK_FALSE(book.can_issue({"b.example.com", "a.example.com"}, newcomer, t0).now);
+    CHECK(book.can_issue({"a.example.com"}, newcomer, t0).now);
+    CHECK(book.can_issue({"a.example.com", "b.example.com", "c.example.com"}, newcomer, t0).now);
+
+    std::vector<identifier> many;
+    for (int i = 0; i < 100; ++i)
+        many.emplace_back("a-rather-long-name-" + std::to_string(i) + ".example.com");
+    const auto all_of_them = [&](int) { return many; };
+    CHECK(order_all(book, all_of_them, newcomer, t0) == 5);
+    CHECK_THAT(book.can_issue(many, newcomer, t0).because, ContainsSubstring("exactly the same 100 names"));
+    many.pop_back();
+    CHECK(book.can_issue(many, newcomer, t0).now);
+}
+
+TEST_CASE("names that were never issued for leave a share to renewals") {
+    ledger book{only(&ca_limits::orders, 20), enough};
+    CHECK(order_all(book, domain, newcomer, t0) == 240);
+    const auto refused = book.can_issue({"new.test"}, newcomer, t0);
+    CHECK(
+        refused.because ==
+        "300 orders in 3 h are used up but for 60 that are kept for renewals (the CA's limit orders)");
+    CHECK(refused.not_before == t0 + 36s);
+    CHECK(order_all(book, domain, renewal, t0) == 60);
+    CHECK(book.can_issue({"new.test"}, newcomer, t0).not_before == t0 + 61 * 36s);
+
+    ledger per_domain{only(&ca_limits::certificates_per_domain, 20), enough};
+    CHECK(order_all(per_domain, host, newcomer, t0) == 40);
+    CHECK(order_all(per_domain, host, renewal, t0) == 10);
+
+    for (const int percent : {-5, 0, 90, 100, 1000}) {
+        ledger odd{only(&ca_limits::orders, percent), enough};
+        CHECK(order_all(odd, domain, newcomer, t0) == (percent <= 0 ? 300 : 30));
+    }
+    ca_limits one;
+    one.orders = {1, 1h};
+    CHECK(order_all(*std::make_unique<ledger>(one, enough), domain, newcomer, t0) == 1);
+}
+
+TEST_CASE("an order that says what it replaces counts against nothing if the CA exempts it") {
+    ledger book{lets_encrypt_limits(), enough};
+    CHECK(order_all(book, same, replacement, t0) == 10'000);
+    CHECK(book.size() == 0);
+    book.not_issued(same(0), replacement, t0);
+    CHECK(book.size() == 0);
+    CHECK(book.totals().ordered == 10'000);
+    auto limits = lets_encrypt_limits();
+    limits.replacements_exempt = false;
+    ledger strict{limits, enough};
+    CHECK(order_all(strict, same, replacement, t0) == 5);
+}
+
+TEST_CASE("orders that are in progress count as certificates, and give them back if there is none") {
+    auto limits = lets_encrypt_limits();
+    limits.renewal_reserve_percent = 0;
+    ledger book{limits, enough};
+    CHECK(order_all(book, host, newcomer, t0) == 50);
+    CHECK_FALSE(book.can_issue(host(50), newcomer, t0).now);
+    book.issued(host(0), newcomer, t0 + 1s);
+    CHECK_FALSE(book.can_issue(host(50), newcomer, t0 + 1s).now);
+    book.not_issued(host(1), newcomer, t0 + 1s);
+    CHECK(book.can_issue(host(50), newcomer, t0 + 1s).now);
+    CHECK(book.can_issue(host(1), newcomer, t0 + 1s).now);
+    CHECK(book.totals().ordered == 50);
+    CHECK(book.totals().issued == 1);
+}
+
+TEST_CASE("an order that failed stays paid as an order and as a failed validation") {
+    auto limits = lets_encrypt_limits();
+    limits.renewal_reserve_percent = 0;
+    ledger book{limits, enough};
+    int tried = 0;
+    for (; book.can_issue({"a.test"}, newcomer, t0).now; ++tried) {
+        book.ordered({"a.test"}, newcomer, t0);
+        book.failed({"a.test"}, t0);
+        book.not_issued({"a.test"}, newcomer, t0);
+    }
+    CHECK(tried == 5);
+    for (; book.can_issue(domain(tried), newcomer, t0).now; ++tried) {
+        book.ordered(domain(tried), newcomer, t0);
+        book.not_issued(domain(tried), newcomer, t0);
+    }
+    CHECK(tried == 300);
+    CHECK_THAT(book.can_issue({"b.test"}, newcomer, t0).because, ContainsSubstring("limit orders"));
+}
+
+TEST_CASE("what was given back is never more than there was") {
+    ledger book{only(&ca_limits::certificates_per_name_set), enough};
+    for (int i = 0; i < 100; ++i)
+        book.not_issued(same(0), newcomer, t0);
+    CHECK(order_all(book, same, newcomer, t0) == 5);
+    book.ordered(same(0), newcomer, t0);
+    CHECK(book.size() == 1);
+    book.not_issued(same(0), newcomer, t0 + 100 * week);
+    CHECK(order_all(book, same, newcomer, t0 + 100 * week) == 5);
+}
+
+TEST_CASE("buckets that are full again are not kept") {
+    ledger book{lets_encrypt_limits(), enough};
+    for (int i = 0; i < 20; ++i)
+        book.ordered(domain(i), newcomer, t0);
+    CHECK(book.size() == 41);
+    book.ordered(same(0), newcomer, t0 + 2 * week);
+    CHECK(book.size() == 3);
+    book.not_issued(same(0), newcomer, t0 + 2 * week);
+    CHECK(book.size() == 1);
+    CHECK(book.can_register(t0 + 10 * week).now);
+    CHECK(book.size() == 0);
+}
+
+TEST_CASE("beyond its bound the ledger forgets the bucket that is full first") {
+    ledger book{only(&ca_limits::failed_authorizations), 2};
+    book.failed({"a.test"}, t0);
+    for (int i = 0; i < 5; ++i)
+        book.failed({"b.test"}, t0);
+    book.failed({"c.test"}, t0 + 1s);
+    CHECK(book.size() == 2);
+    CHECK_FALSE(book.can_issue({"b.test"}, newcomer, t0 + 1s).now);
+}
+
+TEST_CASE("a ledger that was saved and read knows the same") {
+    ledger book{lets_encrypt_limits(), enough};
+    CHECK(order_all(book, host, newcomer, t0) == 40);
+    book.failed({"a.test"}, t0);
+    book.account_created(t0);
+    ledger copy{lets_encrypt_limits(), enough};
+    CHECK(read_all(copy, shards_of(book), t0 + 1s) == 0);
+    CHECK(copy.size() == book.size());
+    CHECK(copy.take_changed().none());
+    const auto before = book.can_issue(host(100), newcomer, t0 + 1s);
+    const auto after = copy.can_issue(host(100), newcomer, t0 + 1s);
+    CHECK(after.because == before.because);
+    CHECK(after.not_before - before.not_before < 1ms);
+}
+
+TEST_CASE("one change rewrites the shards of its own buckets alone") {
+    ledger book{lets_encrypt_limits(), enough};
+    book.ordered({"a.test"}, newcomer, t0);
+    const auto changed = book.take_changed();
+    CHECK((changed.count() >= 1 && changed.count() <= 3));
+    for (int i = 0; i < ledger::shards; ++i)
+        CHECK(book.to_json(i).empty() == !changed.test(static_cast<std::size_t>(i)));
+    book.failed({"a.test"}, t0);
+    CHECK(book.take_changed().count() == 1);
+}
+
+TEST_CASE("when the ledgers of two processes meet the larger debt wins") {
+    ledger one{only(&ca_limits::orders), enough};
+    ledger other{only(&ca_limits::orders), enough};
+    for (int i = 0; i < 200; ++i)
+        one.ordered(domain(i), newcomer, t0);
+    for (int i = 0; i < 100; ++i)
+        other.ordered(domain(i), newcomer, t0);
+    CHECK(read_all(other, shards_of(one), t0) == 0);
+    CHECK(read_all(one, shards_of(other), t0) == 0);
+    CHECK(order_all(one, domain, newcomer, t0) == 100);
+    CHECK(order_all(other, domain, newcomer, t0) == 100);
+}
+
+TEST_CASE("a damaged ledger never closes a limit for longer than an empty bucket") {
+    const auto key_shard = [](const char* key) { return static_cast<std::size_t>(shard_of_key(key)); };
+    std::vector<boost::json::object> shards(ledger::shards);
+    shards[key_shard("orders")]["orders"] = std::numeric_limits<std::int64_t>::max();
+    shards[key_shard("failed/a.test")]["failed/a.test"] = std::numeric_limits<std::int64_t>::min();
+    shards[key_shard("domain/b.test")]["domain/b.test"] = "soon";
+    shards[key_shard("nonsense")]["nonsense"] = 5;
+    shards[(key_shard("accounts") + 1) % ledger::shards]["accounts"] = std::numeric_limits<std::int64_t>::max();
+    ledger book{lets_encrypt_limits(), enough};
+    CHECK(read_all(book, shards, t0) == 3);
+    CHECK(book.can_issue({"a.test"}, renewal, t0).not_before == t0 + 36s);
+    CHECK(book.can_register(t0).now);
+    CHECK(book.size() == 1);
+    ledger unlimited{ca_limits{}, enough};
+    read_all(unlimited, shards, t0);
+    CHECK(unlimited.size() == 0);
+}
+
+TEST_CASE("limits out of range are brought into it") {
+    ca_limits limits;
+    limits.orders = {std::numeric_limits<int>::max(), std::chrono::seconds::max()};
+    limits.accounts = {-1, std::chrono::seconds::min()};
+    limits.failed_authorizations = {5, std::chrono::seconds{-1}};
+    ledger book{limits, enough};
+    book.ordered({"a.test"}, newcomer, t0);
+    book.failed({"a.test"}, t0);
+    book.account_created(t0);
+    CHECK(book.can_issue({"a.test"}, newcomer, t0).now);
+    CHECK(book.can_register(t0).now);
+}
+
+TEST_CASE("a clock that steps back leaves at most an empty bucket") {
+    ledger book{only(&ca_limits::orders), enough};
+    CHECK(order_all(book, domain, newcomer, t0) == 300);
+    const auto past = t0 - days{9000};
+    const auto refused = book.can_issue({"a.test"}, newcomer, past);
+    CHECK(refused.not_before == past + 36s);
+    CHECK(book.can_issue({"a.test"}, newcomer, past + 36s).now);
+    CHECK(order_all(book, domain, newcomer, past + 3h) == 300);
+    CHECK(order_all(book, domain, newcomer, t0 + 1h) == 300);
+}
+
+TEST_CASE("whatever is ordered when allowed, no span of a limit's window has more than twice its count") {
+    std::mt19937 random{7};
+    ca_limits limits;
+    limits.orders = {10, 1h};
+    limits.renewal_reserve_percent = 20;
+    ledger book{limits, enough};
+    std::vector<wall_time> orders;
+    auto now = t0;
+    for (int i = 0; i < 3000; ++i) {
+        now += std::chrono::seconds{random() % 200};
+        const auto kind = random() % 2 ? newcomer : renewal;
+        const auto verdict = book.can_issue({"a.test"}, kind, now);
+        if (verdict.now) {
+            book.ordered({"a.test"}, kind, now);
+            orders.push_back(now);
+        } else {
+            CHECK(verdict.not_before > now);
+            CHECK_FALSE(verdict.because.empty());
+        }
+    }
+    std::size_t most = 0;
+    for (std::size_t first = 0, last = 0; last < orders.size(); ++last) {
+        while (orders[last] - orders[first] >= 1h)
+            ++first;
+        most = std::max(most, last - first + 1);
+    }
+    CHECK(most > 10);
+    CHECK(most < 20);
+}
