@@ -36,6 +36,7 @@ evercert::manager_options manager_options(const settings& s) {
     options.challenges = {evercert::challenge_type::tls_alpn_01};
     options.orders = {};
     options.new_hosts = {};
+    options.order_ceiling = {};
     options.log.level = evercert::parse_log_level(s.log).value();
     options.log.sink = evercert::log_to_stderr();
     return options;

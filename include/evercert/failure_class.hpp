@@ -31,8 +31,8 @@ failure_class classify(std::exception_ptr) noexcept;
 
 /// The wait after the first failure in a row; each further one doubles it up to `most`.
 struct retry_delay {
-    std::chrono::seconds first = {};
-    std::chrono::seconds most = {};
+    std::chrono::milliseconds first = {};
+    std::chrono::milliseconds most = {};
 };
 
 /// When to try again after a failure, by its class. Handshakes and `cert()` for the name are refused until then with what it

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,9 +11,11 @@
 
 #include <evercert/certificate.hpp>
 #include <evercert/certificate_source.hpp>
+#include <evercert/events.hpp>
 #include <evercert/http.hpp>
 #include <evercert/identifier.hpp>
 #include <evercert/manager_options.hpp>
+#include <evercert/status.hpp>
 #include <evercert/watch.hpp>
 
 typedef struct ssl_ctx_st SSL_CTX;
@@ -28,6 +31,13 @@ class stream;
 }  // namespace asio
 
 namespace evercert {
+
+/// Whether an order makes sense now, as far as the CA's limits go.
+struct issue_answer {
+    bool now = true;
+    wall_time not_before = {};  ///< when it does, unless `now`
+    std::string because;        ///< the limit that is used up, with the names it is about; empty if `now`
+};
 
 /// Obtains, renews and serves certificates inside the application's own io_context.
 ///
@@ -86,15 +96,22 @@ public:
     ///  2. The server name is parsed; an IP address, a single label or anything that is not a name is refused
     ///     (`invalid_identifier`). None at all: the certificate that the local address has, else `no_server_name`.
     ///  3. Memory, exact, then by wildcard: found, and the handshake goes on.
-    ///  4. A miss: is the name admitted (`set_hosts()`)? No: `name_not_allowed`.
+    ///  4. A miss: is the name admitted (`set_hosts()`, then `manager_options::admission`)? No: `name_not_allowed`.
+    ///     Did it fail lately? Then what it failed with (`manager_options::retry`).
     ///  5. One flight per name: later callers join the first and share its outcome. Their number and time is bounded
     ///     (`too_many_waiters`, `timed_out`); a caller who leaves does not stop the flight.
     ///  6. The store is read; then read again under its lock, since another machine may have been faster.
     ///  7. The limiters, then the order: challenge, finalize, certificate.
-    ///  8. The certificate is verified: key, names, chain, dates.
+    ///  8. The certificate is verified: key, names, chain, dates, and a handshake with it in memory.
     ///  9. It is saved, only then published in memory, and `watch()` is notified.
     /// 10. The handshake goes on.
     asio::awaitable<certificate_ptr> get_certificate(client_hello hello) override;
+    void handshake_ended(const certificate_ptr&, handshake_result) noexcept override;
+
+    /// Whether the CA's limits, as the ledger has them, let `names` be ordered now; room is kept for renewals.
+    issue_answer can_issue(const std::vector<identifier>& names) const;
+    /// Forget what failed for `name`, and what `admission` said: the next handshake or `cert()` tries again at once.
+    void forget_failures(const identifier& name);
 
     // Serving.
 
@@ -113,7 +130,7 @@ public:
     /// HTTPS without a port, 302 for safe methods and 308 for others; 400 without a host.
     response redirect_http(const request&) const;
 
-    /// The background work alone (renewal), for applications that accept connections themselves. Returns after
+    /// The background work alone (renewal, cleaning, saving), for applications that accept connections themselves. Returns after
     /// `stop()`.
     asio::awaitable<void> run();
 
@@ -152,7 +169,8 @@ public:
     /// The whole state as text: account with its key, host list, certificates with their keys, limits. Keep it as
     /// secret as a key.
     std::string marshal() const;
-    /// Replace the whole state. Throws `errc::state_damaged` with place and reason, or `state_version`; then
+    /// Replace the whole state. Also reads what Go's rsc.io/letsencrypt wrote: hosts and certificates carry over, its
+    /// registration with a CA that is gone cannot. Throws `errc::state_damaged` with place and reason, or `state_version`; then
     /// nothing is changed.
     void unmarshal(std::string_view text);
     /// Load the state from this file, if it is there, and save it at every change: written beside, synced,
@@ -167,6 +185,16 @@ public:
     void cache_file(std::string path);
     /// The channel that tells of changes: the same for every caller.
     watch_channel& watch();
+
+    // What goes on, and why.
+
+    /// A stream of what happens from now on, for this caller alone. Any number of listeners.
+    event_stream events();
+    /// Every certificate and every listed name: its state, last problem, next act and the reason. Costs a walk over all
+    /// of them.
+    manager_status status() const;
+    /// The one that serves `name`, or would. Nothing if `name` is neither listed nor known.
+    std::optional<certificate_status> status(const identifier& name) const;
 
 private:
     struct impl;

@@ -4,15 +4,20 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
 
 #include <evercert/acme/client.hpp>
+#include <evercert/ca_limits.hpp>
 #include <evercert/clock.hpp>
+#include <evercert/failure_class.hpp>
 #include <evercert/http_client_options.hpp>
+#include <evercert/identifier.hpp>
 #include <evercert/key.hpp>
 #include <evercert/log.hpp>
 #include <evercert/network.hpp>
@@ -25,6 +30,12 @@ namespace evercert {
 struct rate {
     std::chrono::milliseconds interval = {};  ///< 0 = no limit
     int burst = 1;
+};
+
+/// At most so many in any span of this length.
+struct ceiling {
+    int count = 0;  ///< 0 = no limit
+    std::chrono::milliseconds window = {};
 };
 
 /// The ways of proof that evercert knows; their texts are "tls-alpn-01" (RFC 8737) and "http-01" (RFC 8555,
@@ -55,11 +66,31 @@ struct manager_options {
     std::shared_ptr<evercert::store> store = {};
     log_options log = {};
 
-    /// Orders to the CA: the seed's limit, which stays far below what CAs allow an account.
+    /// Decides on names that no host list has, on demand: true admits. Asked once a name, and not on every handshake: yes
+    /// stays as long as there is a certificate or the memory of it, no for `refusal_memory`; both survive a
+    /// restart, and `manager::forget_failures()` ends them. What it throws refuses the client now and is not remembered.
+    /// Called on the manager's strand, several at once; ended after `admission_timeout`.
+    ///
+    /// It must look the name up in what the application knows (its table of customers' domains). To admit
+    /// everything is to hand the CA account to anybody: whoever points a wildcard record at this server, or only sends
+    /// made-up names to it, has it order certificates without end, until the CA's limits are used up and the names
+    /// that matter get none. 259 domains became 16,954 certificates in a case that was reported.
+    std::function<asio::awaitable<bool>(identifier)> admission = {};
+    std::chrono::milliseconds admission_timeout = std::chrono::seconds{10};
+    std::chrono::seconds refusal_memory = std::chrono::hours{1};
+
+    /// Orders to the CA: the seed's limit, which stays far below what CAs allow an account. A failed attempt pays, too.
     rate orders = {std::chrono::minutes{1}, 20};
     /// Names that no host list admits: 8 a day keep a server that anybody can point names at below
     /// 300 failures a month. Renewals and listed names are exempt.
     rate new_hosts = {std::chrono::hours{3}, 20};
+    /// Whatever the buckets have: CAs see more than that as an attack.
+    ceiling order_ceiling = {10, std::chrono::seconds{10}};
+    /// Questions for the CA's suggested time of renewal (RFC 9773): 18,000 an hour, enough for 100,000 certificates that
+    /// are asked for every 6 hours, as Let's Encrypt wants it.
+    rate renewal_info_polls = {std::chrono::milliseconds{200}, 50};
+    /// What the CA allows. None: `known_limits(directory_url)`.
+    std::optional<ca_limits> limits = {};
 
     /// How long a handshake waits for a certificate that is being obtained: browsers give up after 30 s or more.
     std::chrono::milliseconds handshake_wait = std::chrono::seconds{30};
@@ -70,16 +101,25 @@ struct manager_options {
     std::size_t orders_in_progress_max = 32;
     /// One order from newOrder to the certificate, whatever the CA does.
     std::chrono::milliseconds order_timeout = std::chrono::minutes{15};
-    /// After a failed renewal; doubled by each further failure up to `retry_max`.
-    std::chrono::milliseconds retry_first = std::chrono::minutes{1};
-    std::chrono::milliseconds retry_max = std::chrono::hours{24};
-    /// A name whose certificate could not be obtained is refused without asking the CA for this long, or as long
-    /// as the CA's `Retry-After` says.
-    std::chrono::milliseconds failure_memory = std::chrono::minutes{1};
-    /// Each further failure doubles that, up to here: 5 failed validations of a name an hour are Let's Encrypt's limit.
-    std::chrono::milliseconds failure_memory_max = std::chrono::hours{1};
-    /// Beyond it the one that ends first is forgotten.
+    /// When to try again after a failure.
+    retry_options retry = {};
+    /// Failures, refusals and admissions that are remembered; beyond it the one that ends first is forgotten.
     std::size_t failures_remembered_max = 10'000;
+
+    /// Ask the CA when to renew (RFC 9773), if it can tell, and say in the order which certificate it replaces.
+    bool renewal_info = true;
+    /// A certificate that could not be renewed is served after its end, and removed this much later.
+    std::chrono::seconds expired_kept = std::chrono::days{30};
+    /// So many clients that reject a new certificate, before any accepts it, bring the one before back.
+    int rejections_max = 10;
+    /// Certificates that are kept parsed, about 7 kB each; the others are kept as DER, 1 kB, and parsed at use.
+    std::size_t parsed_certificates_max = 10'000;
+    /// How far the wall clock may be from the CA's `Date` and behind the state's last write.
+    std::chrono::seconds clock_tolerance = std::chrono::minutes{10};
+    /// While the clock is doubted, the CA is asked for its `Date` this often.
+    std::chrono::seconds clock_check_interval = std::chrono::minutes{10};
+    /// Events that a listener of `events()` may leave waiting.
+    std::size_t events_waiting_max = 1'000;
 
     /// One load or save of the store, and the release of a lock: a store that hangs must not hang the manager.
     std::chrono::milliseconds store_timeout = std::chrono::seconds{30};

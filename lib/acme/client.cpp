@@ -328,7 +328,7 @@ client& client::operator=(client&&) noexcept = default;
 
 const private_key& client::account_key() const noexcept { return impl_->wire.key(); }
 const std::string& client::account_url() const noexcept { return impl_->account_url; }
-std::optional<wall_time> client::date() const noexcept { return impl_->wire.date(); }
+std::optional<server_date> client::date() const noexcept { return impl_->wire.date(); }
 
 asio::awaitable<acme::directory> client::directory() { return impl_->wire.directory(); }
 asio::awaitable<std::string> client::new_nonce() { return impl_->wire.nonce(); }

@@ -193,7 +193,7 @@ asio::awaitable<response> transport::send(std::string step, request ask) {
 
 void transport::take_date(const response& answer) {
     if (auto date = parse_http_date(answer.fields.get("Date")))
-        date_ = date;
+        date_ = server_date{*date, clock_->wall(), clock_->steady()};
 }
 
 }  // namespace evercert::acme

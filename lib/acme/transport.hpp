@@ -47,7 +47,7 @@ public:
     /// The answer if it is a success. Each attempt has a nonce of its own.
     asio::awaitable<response> post(message);
 
-    std::optional<wall_time> date() const noexcept { return date_; }
+    std::optional<server_date> date() const noexcept { return date_; }
 
 private:
     struct directory_fetch;
@@ -67,7 +67,7 @@ private:
     std::optional<acme::directory> directory_;
     steady_time directory_since_ = {};
     std::shared_ptr<directory_fetch> fetch_;
-    std::optional<wall_time> date_;
+    std::optional<server_date> date_;
 };
 
 }  // namespace evercert::acme

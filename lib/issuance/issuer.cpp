@@ -6,11 +6,27 @@
 #include <evercert/csr.hpp>
 #include <evercert/error.hpp>
 
+#include "base/failure.hpp"
 #include "base/within.hpp"
 #include "issuance/choose_challenge.hpp"
-#include "issuance/make_key.hpp"
 
 namespace evercert {
+
+namespace {
+
+/// The CA understood and said no: another order may go through, this one never will.
+bool is_refusal(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const error& e) {
+        const auto* said = e.problem();
+        return said && said->status >= 400 && said->status < 500 && !is_retryable(e);
+    } catch (...) {
+        return false;
+    }
+}
+
+}  // namespace
 
 /// A challenge that the CA was told about or will be.
 struct issuer::presented {
@@ -21,13 +37,8 @@ struct issuer::presented {
 };
 
 issuer::issuer(
-    std::vector<std::shared_ptr<solver>> solvers, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time,
-    logger log, issuer_options options)
-    : solvers_{std::move(solvers)},
-      worker_{std::move(blocking)},
-      clock_{std::move(time)},
-      log_{std::move(log)},
-      options_{std::move(options)} {}
+    std::vector<std::shared_ptr<solver>> solvers, std::shared_ptr<clock> time, logger log, issuer_options options)
+    : solvers_{std::move(solvers)}, clock_{std::move(time)}, log_{std::move(log)}, options_{std::move(options)} {}
 
 solver* issuer::solver_for(std::string_view type) const {
     for (const auto& one : solvers_)
@@ -36,12 +47,16 @@ solver* issuer::solver_for(std::string_view type) const {
     return nullptr;
 }
 
-asio::awaitable<certificate_ptr> issuer::order(acme::client& client, std::vector<identifier> names, lessons& learned) {
+// The first half.
+
+asio::awaitable<acme::order> issuer::place(
+    acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned) {
     std::vector<presented> answers;
     learned.try_again = false;
+    learned.not_authorized.clear();
     auto what = "the order for " + to_string(names);
-    auto work =
-        within(*clock_, options_.order_timeout, std::move(what), steps(client, std::move(names), learned, answers));
+    auto steps = place_steps(client, std::move(names), std::move(replaces), learned, answers);
+    auto work = within(*clock_, options_.order_timeout, std::move(what), std::move(steps));
     auto result = co_await as_outcome(std::move(work));
     // The state is the whole flight's, and must be for the next attempt what it was for this one.
     const asio::cancellation_state before = co_await asio::this_coro::cancellation_state;
@@ -55,30 +70,34 @@ asio::awaitable<certificate_ptr> issuer::order(acme::client& client, std::vector
     co_return result.get();
 }
 
-asio::awaitable<certificate_ptr> issuer::steps(
-    acme::client& client, std::vector<identifier> names, lessons& learned, std::vector<presented>& answers) {
-    auto placed = co_await client.new_order(names);
+asio::awaitable<acme::order> issuer::place_steps(
+    acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned,
+    std::vector<presented>& answers) {
+    auto placed = co_await new_order(client, names, std::move(replaces));
     log_(log_level::info, "order for {}: {}", to_string(names), placed.url);
     if (placed.status == acme::order_status::pending)
         co_await authorize(client, placed, learned, answers);
     if (placed.status != acme::order_status::valid)
         placed = co_await client.wait_order(placed.url);
-
-    const auto key = co_await make_key(worker_, options_.certificate_key);
     if (placed.status == acme::order_status::valid)
         throw error{
             errc::acme_malformed,
             "the CA answered a new order with one that is valid already: it has a certificate for another key"};
-    log_(log_level::info, "finalize the order for {}", to_string(names));
-    placed = co_await finalize(client, placed, make_csr(key, names));
+    co_return placed;
+}
 
-    const auto chain = co_await client.certificate(placed.certificate);
-    auto obtained = std::make_shared<const certificate>(chain.pem, key);
-    verify_servable(*obtained, names, clock_->wall());
+asio::awaitable<acme::order> issuer::new_order(
+    acme::client& client, std::vector<identifier> names, std::string replaces) {
+    if (replaces.empty())
+        co_return co_await client.new_order(std::move(names));
+    auto placed = co_await as_outcome(client.new_order(names, std::move(replaces)));
+    if (!placed.thrown || !is_refusal(placed.thrown))
+        co_return placed.get();
+    // It may be replaced already, or of another account: a reason to order without, not to let it expire.
     log_(
-        log_level::info, "certificate for {}: serial {}, issued by {}", to_string(names), obtained->serial(),
-        quoted(obtained->issuer()));
-    co_return obtained;
+        log_level::warning, "the CA does not take the order for {} as a replacement; ordering without: {}",
+        to_string(names), describe(placed.thrown).text);
+    co_return co_await client.new_order(std::move(names));
 }
 
 asio::awaitable<void> issuer::authorize(
@@ -114,12 +133,68 @@ asio::awaitable<void> issuer::wait_authorized(acme::client& client, presented& a
         } catch (const error& e) {
             if (e.code() == errc::authorization_invalid) {
                 learned.failed.insert(answer.by->type());
+                learned.not_authorized.push_back(answer.answer.name);
                 learned.try_again = choose_challenge(answer.offer, options_.challenges, learned.failed) != nullptr;
             }
             throw;
         }
     }
     log_(log_level::info, "authorized {}", answer.answer.name.value());
+}
+
+// The second half.
+
+asio::awaitable<certificate_ptr> issuer::complete(
+    acme::client& client, acme::order ready, private_key key, std::vector<identifier> names) {
+    auto what = "finalizing the order for " + to_string(names);
+    auto steps = complete_steps(client, std::move(ready), std::move(key), std::move(names));
+    return within(*clock_, options_.order_timeout, std::move(what), std::move(steps));
+}
+
+asio::awaitable<certificate_ptr> issuer::complete_steps(
+    acme::client& client, acme::order ready, private_key key, std::vector<identifier> names) {
+    log_(log_level::info, "finalize the order for {}", to_string(names));
+    auto csr = make_csr(key, names);
+    const auto done = co_await finalize(client, std::move(ready), std::move(csr));
+    co_return co_await download(client, done.certificate, std::move(key), std::move(names));
+}
+
+asio::awaitable<certificate_ptr> issuer::resume(
+    acme::client& client, std::string order_url, private_key key, std::vector<identifier> names, bool may_wait) {
+    auto what = "looking up the order for " + to_string(names);
+    auto steps = resume_steps(client, std::move(order_url), std::move(key), std::move(names), may_wait);
+    return within(*clock_, options_.order_timeout, std::move(what), std::move(steps));
+}
+
+asio::awaitable<certificate_ptr> issuer::resume_steps(
+    acme::client& client, std::string order_url, private_key key, std::vector<identifier> names, bool may_wait) {
+    auto read = co_await as_outcome(client.order(order_url));
+    if (read.thrown && !is_refusal(read.thrown))
+        std::rethrow_exception(read.thrown);  // the CA is down: the order may be good all the same
+    if (read.thrown)
+        co_return nullptr;
+    auto found = std::move(*read.value);
+    if (found.status == acme::order_status::processing && may_wait) {
+        auto waited = co_await as_outcome(client.wait_order(order_url));
+        if (waited.thrown && describe(waited.thrown).code == errc::order_invalid)
+            co_return nullptr;
+        found = waited.get();
+    }
+    if (found.status != acme::order_status::valid)
+        co_return nullptr;
+    log_(log_level::info, "the order for {} was finalized before: {}", to_string(names), order_url);
+    co_return co_await download(client, found.certificate, std::move(key), std::move(names));
+}
+
+asio::awaitable<certificate_ptr> issuer::download(
+    acme::client& client, std::string url, private_key key, std::vector<identifier> names) {
+    const auto chain = co_await client.certificate(std::move(url));
+    auto obtained = std::make_shared<const certificate>(chain.pem, std::move(key));
+    verify_servable(*obtained, names, clock_->wall());
+    log_(
+        log_level::info, "certificate for {}: serial {}, issued by {}", to_string(names), obtained->serial(),
+        quoted(obtained->issuer()));
+    co_return obtained;
 }
 
 asio::awaitable<acme::order> issuer::finalize(

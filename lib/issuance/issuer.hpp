@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include <asio/awaitable.hpp>
@@ -18,41 +20,61 @@ namespace evercert {
 
 struct issuer_options {
     std::vector<challenge_type> challenges = {challenge_type::tls_alpn_01, challenge_type::http_01};
-    key_type certificate_key = key_type::ec_p256;
     std::chrono::milliseconds order_timeout = std::chrono::minutes{15};
 };
 
-/// One order from newOrder to a certificate that can be served (RFC 8555, section 7.1.6): the steps in their
-/// order, and what is cleaned up whatever happens. No policy on when: limits are the caller's.
+/// An order in two halves (RFC 8555, section 7.1.6), since between them its owner writes down what it needs to find the
+/// certificate again: the order's URL and the key. No policy on when: limits are the caller's.
 ///
 /// Thread-bound. Must outlive what it awaits.
 class issuer {
 public:
-    issuer(
-        std::vector<std::shared_ptr<solver>>, std::shared_ptr<worker>, std::shared_ptr<clock>, logger, issuer_options);
+    issuer(std::vector<std::shared_ptr<solver>>, std::shared_ptr<clock>, logger, issuer_options);
 
     /// What an order that failed teaches the next one.
     struct lessons {
-        std::set<challenge_type> failed;  ///< challenges that the CA could not validate
-        bool try_again = false;           ///< another challenge is left to try
+        std::set<challenge_type> failed;         ///< challenges that the CA could not validate
+        std::vector<identifier> not_authorized;  ///< the names of that, in the last order
+        bool try_again = false;                  ///< another challenge is left to try
     };
 
-    /// Order a certificate for `names` from the CA of `client` with its account, and verify it. `learned` takes
-    /// what the failure taught; both must outlive it. A finalize whose answer is lost is never sent again: the
+    /// From newOrder to an order that can be finalized. `replaces`: the id of a certificate (RFC 9773, section 5), or
+    /// empty; a CA that refuses it gets the order once more without. Challenges are cleaned up whatever happens.
+    /// `learned` must outlive it.
+    asio::awaitable<acme::order> place(
+        acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned);
+
+    /// From there to a certificate for `key` that can be served. A finalize whose answer is lost is never sent again: the
     /// order is read instead.
-    asio::awaitable<certificate_ptr> order(acme::client& client, std::vector<identifier> names, lessons& learned);
+    asio::awaitable<certificate_ptr> complete(
+        acme::client& client, acme::order ready, private_key key, std::vector<identifier> names);
+
+    /// The certificate of an order that was finalized earlier, by somebody who did not wait for the end. Null if it will
+    /// never have one for this key: it is invalid, gone, was not finalized, or is `processing` and must not be waited for.
+    asio::awaitable<certificate_ptr> resume(
+        acme::client& client, std::string order_url, private_key key, std::vector<identifier> names, bool may_wait);
+
+    /// An order that is `processing` for longer than this will stay so: CAs take seconds.
+    static constexpr std::chrono::hours processing_max{1};
 
 private:
     struct presented;
 
-    asio::awaitable<certificate_ptr> steps(acme::client&, std::vector<identifier>, lessons&, std::vector<presented>&);
+    asio::awaitable<acme::order> new_order(acme::client&, std::vector<identifier>, std::string replaces);
+    asio::awaitable<acme::order> place_steps(
+        acme::client&, std::vector<identifier>, std::string replaces, lessons&, std::vector<presented>&);
     asio::awaitable<void> authorize(acme::client&, acme::order, lessons&, std::vector<presented>&);
     asio::awaitable<void> wait_authorized(acme::client&, presented&, lessons&);
     asio::awaitable<acme::order> finalize(acme::client&, acme::order, std::vector<unsigned char> csr);
+    asio::awaitable<certificate_ptr> complete_steps(
+        acme::client&, acme::order, private_key, std::vector<identifier> names);
+    asio::awaitable<certificate_ptr> resume_steps(
+        acme::client&, std::string order_url, private_key, std::vector<identifier> names, bool may_wait);
+    asio::awaitable<certificate_ptr> download(
+        acme::client&, std::string url, private_key, std::vector<identifier> names);
     solver* solver_for(std::string_view type) const;
 
     std::vector<std::shared_ptr<solver>> solvers_;
-    std::shared_ptr<worker> worker_;
     std::shared_ptr<clock> clock_;
     logger log_;
     issuer_options options_;

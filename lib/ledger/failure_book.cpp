@@ -75,6 +75,23 @@ failure_record failure_book::remember(
     return remember(key, describe(std::move(thrown)), now, draw, retry_after);
 }
 
+void failure_book::refuse(std::string_view key, const failure& what, wall_time now, wall_time until) {
+    clock_moved(now);
+    auto record = make_record(what, now);
+    record.failures = failures_before(key, now) + 1;
+    record.retry_at = std::min(until, plus(now, longest(delays_, what.kind)));
+    records_.put(key, record, record.retry_at);
+}
+
+std::vector<std::string> failure_book::keys(std::string_view prefix) const {
+    std::vector<std::string> found;
+    for (int shard = 0; shard < shards; ++shard)
+        for (auto at = records_.shard(shard).lower_bound(prefix);
+             at != records_.shard(shard).end() && at->first.starts_with(prefix); ++at)
+            found.push_back(at->first.substr(prefix.size()));
+    return found;
+}
+
 bool failure_book::forget(std::string_view key) { return records_.erase(key); }
 
 int failure_book::failures_before(std::string_view key, wall_time now) const {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -45,11 +46,16 @@ public:
         std::string_view key, std::exception_ptr, wall_time now, double draw,
         std::optional<std::chrono::seconds> retry_after = {});
 
+    /// Note a decision that holds until then, whatever the delays say.
+    void refuse(std::string_view key, const failure&, wall_time now, wall_time until);
+
     /// After a success. True if there was something to forget.
     bool forget(std::string_view key);
     /// "" is all of them.
     void forget_prefix(std::string_view prefix) { records_.erase_prefix(prefix); }
     std::size_t size() const noexcept { return records_.size(); }
+    /// Those that begin so, without it.
+    std::vector<std::string> keys(std::string_view prefix) const;
 
     /// The wall clock was stepped: records from the future begin now. `remember` sees a step back by itself.
     void clock_stepped(wall_time now);

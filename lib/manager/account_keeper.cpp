@@ -6,38 +6,42 @@
 
 namespace evercert {
 
-account_keeper::account_keeper(
-    asio::any_io_executor executor, task_group& tasks, const manager_options& options, state& all, vault& safe,
-    std::shared_ptr<worker> blocking, logger log)
-    : options_{options},
-      state_{all},
-      vault_{safe},
+account_keeper::account_keeper(const manager_context& context, std::shared_ptr<worker> blocking)
+    : context_{context},
       worker_{std::move(blocking)},
-      log_{std::move(log)},
-      flight_{std::move(executor), tasks, {options.waiters_max, options.waiters_max}} {}
+      flight_{context.strand, context.tasks, {context.options.waiters_max, context.options.waiters_max}} {}
 
 acme::client_options account_keeper::client_options() const {
-    auto options = options_.acme_limits;
-    options.directory_url = options_.directory_url;
-    options.http = options_.http;
-    options.log = options_.log;
-    options.clock = options_.clock;
-    options.network = options_.network;
+    auto options = context_.options.acme_limits;
+    options.directory_url = context_.options.directory_url;
+    options.http = context_.options.http;
+    options.log = context_.options.log;
+    options.clock = context_.options.clock;
+    options.network = context_.options.network;
     return options;
 }
 
 asio::awaitable<account_keeper::client_ptr> account_keeper::client() {
     if (client_)
         co_return client_;
-    auto start = [this] { return open(options_.email); };
+    auto start = [this] { return open(context_.options.email); };
     co_return co_await flight_.run("account", start);
+}
+
+account_keeper::client_ptr account_keeper::reader() {
+    if (client_)
+        return client_;
+    if (!reader_)
+        reader_ = std::make_shared<acme::client>(private_key::generate(), client_options());
+    return reader_;
 }
 
 asio::awaitable<void> account_keeper::register_account(std::string email) {
     if (client_)
         throw error{
-            errc::already_registered, "already registered: the manager has an account at " + options_.directory_url};
-    const auto known = state_.account();
+            errc::already_registered,
+            "already registered: the manager has an account at " + context_.options.directory_url};
+    const auto known = context_.all.account();
     if (known && !known->url.empty())
         throw error{errc::already_registered, "already registered: the manager has the account " + quoted(known->url)};
     auto start = [this, email] { return open(email); };
@@ -45,35 +49,35 @@ asio::awaitable<void> account_keeper::register_account(std::string email) {
 }
 
 void account_keeper::forget() {
-    if (auto known = state_.account()) {
+    if (auto known = context_.all.account()) {
         known->url.clear();
-        state_.set_account(std::move(*known));
+        context_.all.set_account(std::move(*known));
     }
     client_.reset();
 }
 
 asio::awaitable<account_record> account_keeper::find_or_make(std::string email) {
-    if (auto known = state_.account()) {
+    if (auto known = context_.all.account()) {
         // A key without an account yet, such as that of a state from elsewhere: who asks now says whose it will be.
         if (known->url.empty() && !email.empty())
             known->email = std::move(email);
         co_return std::move(*known);
     }
-    const auto stored = co_await vault_.load(account_key(options_.directory_url));
+    const auto stored = co_await context_.safe.load(account_key(context_.options.directory_url));
     if (stored) {
         auto known = read_account(*stored);
-        if (known.directory_url == options_.directory_url)
+        if (known.directory_url == context_.options.directory_url)
             co_return known;
     }
-    auto key = co_await make_key(worker_, options_.account_key);
-    co_return account_record{options_.directory_url, std::move(email), "", std::move(key)};
+    auto key = co_await make_key(worker_, context_.options.account_key);
+    co_return account_record{context_.options.directory_url, std::move(email), "", std::move(key)};
 }
 
 asio::awaitable<account_keeper::client_ptr> account_keeper::open(std::string email) {
     auto account = co_await find_or_make(std::move(email));
     if (!account.url.empty()) {
         auto known = std::make_shared<acme::client>(account.key, account.url, client_options());
-        state_.set_account(std::move(account));
+        context_.all.set_account(std::move(account));
         client_ = known;
         co_return known;
     }
@@ -82,25 +86,41 @@ asio::awaitable<account_keeper::client_ptr> account_keeper::open(std::string ema
     std::vector<std::string> contact;
     if (!account.email.empty())
         contact.push_back("mailto:" + account.email);
+    check_ledger();
     const auto answered = co_await made->new_account(std::move(contact), true);
-    log_(log_level::info, "account: {}", answered.url);
+    context_.log(log_level::info, "account: {}", answered.url);
     account.url = answered.url;
-    auto saved = to_json(account);
-    state_.set_account(std::move(account));
-    co_await vault_.save(account_key(options_.directory_url), std::move(saved), lease{});
+    context_.tell(event_type::registered, {}, [&](manager_event& event) { event.text = answered.url; });
+    context_.all.set_account(std::move(account));
+    co_await context_.safe.save(account_key(context_.options.directory_url));
     client_ = made;
     co_return made;
 }
 
+void account_keeper::check_ledger() {
+    const auto now = context_.now();
+    const auto verdict = context_.all.with_ledger([&](ledger& book) {
+        auto judged = book.can_register(now);
+        if (judged.now)
+            book.account_created(now);
+        return judged;
+    });
+    if (!verdict.now)
+        throw error{
+            errc::rate_limited, "the CA's limits forbid a new account now: " + verdict.because,
+            std::chrono::ceil<std::chrono::seconds>(verdict.not_before - now)};
+}
+
 asio::awaitable<void> account_keeper::agree(client_ptr client) {
     const auto directory = co_await client->directory();
-    log_(log_level::info, "directory: {}", options_.directory_url);
+    context_.log(log_level::info, "directory: {}", context_.options.directory_url);
     if (directory.external_account_required)
         throw error{
             errc::invalid_options,
-            options_.directory_url +
+            context_.options.directory_url +
                 " asks for an external account binding, which evercert cannot give yet: use another CA"};
-    if (directory.terms_of_service && options_.terms_prompt && !options_.terms_prompt(*directory.terms_of_service))
+    if (directory.terms_of_service && context_.options.terms_prompt &&
+        !context_.options.terms_prompt(*directory.terms_of_service))
         throw error{errc::terms_not_agreed, "did not agree to the terms at " + quoted(*directory.terms_of_service)};
 }
 

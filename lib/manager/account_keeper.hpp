@@ -3,18 +3,13 @@
 #include <memory>
 #include <string>
 
-#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 
 #include <evercert/acme/client.hpp>
-#include <evercert/manager_options.hpp>
 
-#include "base/log.hpp"
 #include "base/single_flight.hpp"
-#include "base/task_group.hpp"
 #include "base/worker.hpp"
-#include "manager/state.hpp"
-#include "manager/vault.hpp"
+#include "manager/context.hpp"
 
 namespace evercert {
 
@@ -24,11 +19,13 @@ class account_keeper {
 public:
     using client_ptr = std::shared_ptr<acme::client>;
 
-    account_keeper(
-        asio::any_io_executor, task_group&, const manager_options&, state&, vault&, std::shared_ptr<worker>, logger);
+    account_keeper(const manager_context&, std::shared_ptr<worker>);
 
     /// A client whose account the CA has. Registers if there is none yet; concurrent callers share that.
     asio::awaitable<client_ptr> client();
+
+    /// A client for what needs no account: it registers nothing.
+    client_ptr reader();
 
     /// `manager::register_account`.
     asio::awaitable<void> register_account(std::string email);
@@ -42,15 +39,15 @@ private:
     asio::awaitable<client_ptr> open(std::string email);
     asio::awaitable<void> agree(client_ptr);
     asio::awaitable<account_record> find_or_make(std::string email);
+    /// Pays for a new account; throws `errc::rate_limited` if the CA's limits forbid it.
+    void check_ledger();
     acme::client_options client_options() const;
 
-    const manager_options& options_;
-    state& state_;
-    vault& vault_;
+    const manager_context& context_;
     std::shared_ptr<worker> worker_;
-    logger log_;
     single_flight<std::string, client_ptr> flight_;
     client_ptr client_;
+    client_ptr reader_;
 };
 
 }  // namespace evercert

@@ -2,18 +2,16 @@
 
 #include <random>
 
-#include <asio/experimental/awaitable_operators.hpp>
-
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
-#include "renewal/schedule.hpp"
+#include "crypto/certificate_id.hpp"
+#include "issuance/make_key.hpp"
+#include "tls/trial_handshake.hpp"
 
 namespace evercert {
 namespace {
-
-duration interval_of(const rate& limit) { return limit.interval; }
 
 double draw() {
     static thread_local std::mt19937_64 engine{std::random_device{}()};
@@ -22,156 +20,202 @@ double draw() {
 
 bool is_own_limit(const failure& what) { return what.code == errc::rate_limited && !what.from_ca; }
 
-/// What may be waited for the application: as long as it takes.
-constexpr duration no_end = std::chrono::hours{24 * 365 * 100};
+/// Marked in the state as being ordered, for those who look from outside.
+class in_progress_mark {
+public:
+    in_progress_mark(state& all, std::string key) : all_{all}, key_{std::move(key)} {
+        all_.set_in_progress(key_, true);
+    }
+    ~in_progress_mark() { all_.set_in_progress(key_, false); }
+    in_progress_mark(const in_progress_mark&) = delete;
+
+private:
+    state& all_;
+    std::string key_;
+};
 
 }  // namespace
 
 certificate_keeper::certificate_keeper(
-    asio::any_io_executor executor, task_group& tasks, const manager_options& options, state& all, vault& safe,
-    certificate_index& index, account_keeper& accounts, issuer orders_by, logger log)
-    : options_{options},
-      state_{all},
-      vault_{safe},
+    const manager_context& context, certificate_index& index, account_keeper& accounts, clock_guard& clock,
+    order_limits& limits, renewal_plan& plan, trials& on_trial, std::shared_ptr<worker> blocking, issuer orders_by)
+    : context_{context},
       index_{index},
       accounts_{accounts},
+      clock_{clock},
+      limits_{limits},
+      plan_{plan},
+      trials_{on_trial},
+      worker_{std::move(blocking)},
       issuer_{std::move(orders_by)},
-      log_{std::move(log)},
-      tasks_{tasks},
-      orders_{
-          executor, options.clock, token_bucket{interval_of(options.orders), options.orders.burst}, "new orders",
-          options.waiters_max},
-      new_hosts_{
-          executor, options.clock, token_bucket{interval_of(options.new_hosts), options.new_hosts.burst},
-          "new host names", options.waiters_max},
-      in_progress_{executor, options.orders_in_progress_max},
-      flights_{executor, tasks, {options.waiters_per_name_max, options.waiters_max}},
-      failures_{options.failures_remembered_max, options.failure_memory, options.failure_memory_max},
-      replanned_{executor} {}
-
-duration certificate_keeper::longest_wait(purpose why) const {
-    return why == purpose::handshake ? duration{options_.handshake_wait} : no_end;
-}
+      admissions_{context},
+      in_progress_{context.strand, context.options.orders_in_progress_max},
+      flights_{context.strand, context.tasks, {context.options.waiters_per_name_max, context.options.waiters_max}},
+      restoring_{context.strand, context.tasks, {context.options.waiters_max, context.options.waiters_max}} {}
 
 // The ways in.
 
 asio::awaitable<certificate_ptr> certificate_keeper::obtain(std::vector<identifier> names) {
-    for (const auto& name : names)
-        if (!state_.admits(name))
-            throw error{errc::name_not_allowed, name.value() + " is not in the host list: add it by set_hosts()"};
-    auto first = co_await as_outcome(join(names, purpose::application));
+    job wanted{std::move(names), purpose::application};
+    auto first = co_await as_outcome(join(wanted));
     // The flight may have been a handshake's, which does not wait for our limits as an application does.
-    if (first.thrown && is_own_limit(describe(first.thrown)))
-        co_return co_await join(std::move(names), purpose::application);
+    if (first.thrown && is_own_limit(describe(first.thrown)) && limits_.can_issue(wanted.names, kind_of(wanted)).now)
+        co_return co_await join(std::move(wanted));
     co_return first.get();
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(identifier name) {
-    if (!state_.admits(name))
-        throw error{errc::name_not_allowed, name.value() + " is not in the host list"};
+    // What is known is refused here: a flood of such names starts no flights.
+    if (admissions_.known(name) == admission_desk::answer::no) {
+        context_.tell(event_type::refused, {name});
+        throw admission_desk::refusal(name);
+    }
     std::vector<identifier> names{name};
-    if (const auto failed = failures_.find(certificate_key(names), options_.clock->steady()))
-        std::rethrow_exception(failed);
-    co_return co_await join(std::move(names), purpose::handshake);
+    job wanted{std::move(names), purpose::handshake};
+    refuse_failed(wanted);
+    co_return co_await join(std::move(wanted));
 }
 
 asio::awaitable<void> certificate_keeper::obtain_in_background(identifier name) {
     // A client decides how often this happens: what there is to tell was told by the flight.
     const auto result = co_await as_outcome(obtain_for_handshake(name));
     if (result.thrown)
-        log_(log_level::debug, "no certificate for {}: {}", name.value(), describe(result.thrown).text);
+        context_.log(log_level::debug, "no certificate for {}: {}", name.value(), describe(result.thrown).text);
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::join(std::vector<identifier> names, purpose why) {
-    auto key = certificate_key(names);
-    auto start = [this, &names, why] { return fly(std::move(names), why); };
+asio::awaitable<void> certificate_keeper::renew(std::string key) {
+    const auto record = context_.all.certificate(key);
+    if (!record)
+        co_return;
+    context_.log(log_level::info, "renewing the certificate for {}", to_string(record->names()));
+    job due{std::move(key), record->names(), purpose::renewal};
+    const auto result = co_await as_outcome(join(std::move(due)));
+    // Everything else was done by the flight, which may have been a handshake's.
+    if (result.thrown)
+        context_.log(log_level::debug, "not renewed: {}", describe(result.thrown).text);
+}
+
+asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
+    auto key = wanted.key;
+    auto start = [this, &wanted] { return fly(std::move(wanted)); };
     co_return co_await flights_.run(std::move(key), start);
 }
 
 // One flight.
 
-asio::awaitable<certificate_ptr> certificate_keeper::fly(std::vector<identifier> names, purpose why) {
-    const auto key = certificate_key(names);
-    auto result = co_await as_outcome(fetch(names, why));
-    if (result.thrown)
-        remember_failure(names, result.thrown);
-    else
-        failures_.forget(key);
+asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
+    const in_progress_mark marked{context_.all, wanted.key};
+    auto result = co_await as_outcome(fetch(wanted));
+    if (result.thrown && wanted.why == purpose::renewal) {
+        remember_failure(wanted, result.thrown);
+        plan_.plan_after_failure(wanted.key);
+    }
     co_return result.get();
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::fetch(std::vector<identifier> names, purpose why) {
-    co_await load_limits();
-    if (why != purpose::renewal)
-        if (auto loaded = co_await load(names))
+asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
+    if (wanted.why != purpose::renewal)
+        if (auto loaded = co_await load(wanted))
             co_return loaded;
+    co_await restore_memory();
+    if (wanted.why != purpose::renewal) {
+        for (const auto& name : wanted.names)
+            co_await admissions_.admit(name);
+        refuse_failed(wanted);
+    }
+    if (wanted.why == purpose::handshake)
+        clock_.require();
+    else
+        co_await clock_.wait_until_trusted();
     // Before the lock: a lease is no place to wait in.
-    co_await pass_new_host_limit(why);
-    co_await pass_order_limit(why);
-    // Two challenges, each in an order of its own.
-    const auto length = std::chrono::ceil<std::chrono::seconds>(2 * options_.order_timeout);
-    auto held = co_await vault_.lock(certificate_key(names), length);
-    auto result = co_await as_outcome(load_or_order(std::move(names), why, held));
-    co_await vault_.unlock(std::move(held));
+    const auto longest =
+        wanted.why == purpose::handshake ? duration{context_.options.handshake_wait} : order_limits::no_end;
+    co_await limits_.pass(wanted.names, kind_of(wanted), longest);
+    auto result = co_await as_outcome(attempt(wanted));
+    if (result.thrown && wanted.why != purpose::renewal)
+        remember_failure(wanted, result.thrown);
     co_return result.get();
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::load(std::vector<identifier> names) {
-    const auto key = certificate_key(names);
-    const auto stored = co_await vault_.load(key);
+asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted) {
+    // Two challenges, each in an order of its own.
+    const auto length = std::chrono::ceil<std::chrono::seconds>(2 * context_.options.order_timeout);
+    auto held = co_await context_.safe.lock(wanted.key, length);
+    auto result = co_await as_outcome(load_or_order(std::move(wanted), held));
+    co_await context_.safe.unlock(std::move(held));
+    co_return result.get();
+}
+
+asio::awaitable<certificate_ptr> certificate_keeper::load(const job& wanted) {
+    const auto stored = co_await context_.safe.load(wanted.key);
     if (!stored)
         co_return nullptr;
-    const auto current = state_.certificate(key);
+    const auto current = context_.all.certificate(wanted.key);
     try {
         auto record = read_certificate(*stored);
-        verify_servable(*record.certificate, names, options_.clock->wall());
         if (current && record.certificate->not_after() <= current->certificate->not_after())
             co_return nullptr;
-        publish(key, record);
-        co_return record.certificate;
+        auto loaded = record.certificate->get();
+        verify_servable(*loaded, wanted.names, context_.now());
+        publish(wanted.key, std::move(record), event_type::loaded);
+        co_return loaded;
     } catch (const error& e) {
-        log_(log_level::warning, "the store's certificate for {} is not used: {}", to_string(names), e.what());
+        context_.log(
+            log_level::warning, "the store's certificate for {} is not used: {}", to_string(wanted.names), e.what());
     }
     co_return nullptr;
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
-    std::vector<identifier> names, purpose why, lease held) {
+asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(job wanted, vault_lease held) {
     // Another machine may have been faster.
-    if (auto loaded = co_await load(names))
+    if (auto loaded = co_await load(wanted))
         co_return loaded;
-    const auto key = certificate_key(names);
-    certificate_record record;
-    record.names = names;
-    record.draw = draw();
-    record.certificate = co_await order(std::move(names), why);
-    state_.set_certificate(key, record);
-    co_await vault_.save(key, to_json(record), std::move(held));
-    publish(key, record);
-    // A CA that dates back, or a clock that is ahead, must not have it renewed again and again.
-    const auto now = options_.clock->wall();
-    const auto& fresh = *record.certificate;
-    renewals_.plan(
-        key,
-        not_at_once(
-            renewal_time(fresh.not_before(), fresh.not_after(), record.draw), now, fresh.not_after(),
-            options_.retry_first));
-    co_return record.certificate;
+    auto obtained = co_await order(wanted);
+    verify_in_handshake(obtained, wanted.names.front(), context_.now());
+    auto record = make_record(wanted, obtained);
+    const auto before = context_.all.certificate(wanted.key);
+    limits_.issued(wanted.names, kind_of(wanted));
+    context_.tell(before ? event_type::renewed : event_type::obtained, wanted.names, [&](manager_event& event) {
+        event.serial = obtained->serial();
+    });
+    context_.all.set_certificate(wanted.key, record);
+    co_await context_.safe.save(wanted.key, std::move(held));
+    drop_pending(wanted.key);
+    publish(wanted.key, record, event_type::published);
+    try_out(wanted.key, before, record);
+    co_return obtained;
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::order(std::vector<identifier> names, purpose why) {
+certificate_record certificate_keeper::make_record(const job& wanted, const certificate_ptr& obtained) const {
+    certificate_record record{wanted.names, std::make_shared<const held_certificate>(obtained), draw()};
+    record.obtained = context_.now();
+    record.directory_url = context_.options.directory_url;
+    try {
+        record.renewal_id = certificate_id(obtained->native_handle());
+    } catch (const error&) {
+        // Without an authority key identifier it cannot be named (RFC 9773, section 4.1).
+    }
+    return record;
+}
+
+// The order.
+
+asio::awaitable<certificate_ptr> certificate_keeper::order(job wanted) {
     issuer::lessons learned;
     bool registered_again = false;
     for (bool first = true;; first = false) {
         if (!first)
-            co_await pass_order_limit(why);
-        auto result = co_await as_outcome(order_once(names, learned));
+            co_await limits_.pass_again(wanted.names, kind_of(wanted));
+        auto result = co_await as_outcome(order_once(wanted, learned));
         if (!result.thrown)
             co_return *result.value;
+        limits_.failed(learned.not_authorized);
+        const auto failed = describe(result.thrown);
         if (learned.try_again) {
-            log_(log_level::warning, "the challenge for {} failed; trying another one", to_string(names));
-        } else if (!registered_again && describe(result.thrown).code == errc::account_does_not_exist) {
-            log_(log_level::warning, "the CA has forgotten the account; registering its key again");
+            context_.log(
+                log_level::warning, "the challenge for {} failed; trying another one", to_string(wanted.names));
+        } else if (!registered_again && failed.code == errc::account_does_not_exist) {
+            context_.log(log_level::warning, "the CA has forgotten the account; registering its key again");
             accounts_.forget();
             registered_again = true;
         } else {
@@ -180,149 +224,278 @@ asio::awaitable<certificate_ptr> certificate_keeper::order(std::vector<identifie
     }
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::order_once(
-    std::vector<identifier> names, issuer::lessons& learned) {
+asio::awaitable<certificate_ptr> certificate_keeper::order_once(job wanted, issuer::lessons& learned) {
     const auto permit = co_await in_progress_.acquire();
     const auto client = co_await accounts_.client();
-    co_return co_await issuer_.order(*client, std::move(names), learned);
+    // Its answer has the CA's date.
+    co_await client->directory();
+    clock_.observe(*client);
+    clock_.require();
+    if (auto found = co_await resume_pending(wanted, client))
+        co_return found;
+    const auto kind = kind_of(wanted);
+    limits_.ordered(wanted.names, kind);
+    auto placed = co_await as_outcome(issuer_.place(*client, wanted.names, replaces(wanted), learned));
+    if (placed.thrown)
+        limits_.not_issued(wanted.names, kind);  // nothing was finalized
+    auto ready = placed.get();
+    auto key = co_await make_key(worker_, context_.options.certificate_key);
+    co_await save_pending(wanted.key, ready.url, key);
+    auto completed = co_await as_outcome(issuer_.complete(*client, std::move(ready), std::move(key), wanted.names));
+    if (completed.thrown && describe(completed.thrown).code == errc::order_invalid) {
+        limits_.not_issued(wanted.names, kind);
+        drop_pending(wanted.key);
+    }
+    co_return completed.get();
 }
 
-void certificate_keeper::publish(const std::string& key, const certificate_record& record) {
-    state_.set_certificate(key, record);
-    index_.publish(record.certificate);
-    renewal_failures_.erase(key);
-    plan(key, record);
-    replanned_.notify_all();
-    vault_.notify();
+asio::awaitable<void> certificate_keeper::save_pending(std::string key, std::string order_url, private_key its_key) {
+    const auto at = pending_key(key);
+    context_.all.set_pending(
+        at, {context_.options.directory_url, std::move(order_url), std::move(its_key), context_.now()});
+    co_await context_.safe.save(at);
 }
 
-void certificate_keeper::remember_failure(const std::vector<identifier>& names, std::exception_ptr thrown) {
+void certificate_keeper::drop_pending(const std::string& certificate_key) {
+    const auto at = pending_key(certificate_key);
+    context_.all.forget_pending(at);
+    context_.save_soon(at);
+}
+
+asio::awaitable<certificate_ptr> certificate_keeper::resume_pending(job wanted, std::shared_ptr<acme::client> client) {
+    const auto at = pending_key(wanted.key);
+    auto pending = context_.all.pending(at);
+    if (!pending) {
+        const auto stored = co_await context_.safe.load(at);
+        if (!stored)
+            co_return nullptr;
+        try {
+            pending = read_pending(*stored);
+            context_.all.set_pending(at, *pending);
+        } catch (const error& e) {
+            context_.log(log_level::warning, "the pending order {} is not used: {}", at, e.what());
+        }
+    }
+    certificate_ptr found;
+    if (pending && pending->directory_url == context_.options.directory_url) {
+        const auto age = context_.now() - pending->at;
+        const bool hangs = age < duration{} || age > issuer::processing_max;
+        found = co_await issuer_.resume(*client, pending->url, pending->key, wanted.names, !hangs);
+    }
+    if (!found)
+        drop_pending(wanted.key);
+    co_return found;
+}
+
+std::string certificate_keeper::replaces(const job& wanted) const {
+    const auto record = context_.all.certificate(wanted.key);
+    std::string id;
+    if (context_.options.renewal_info && record && record->directory_url == context_.options.directory_url)
+        id = record->renewal_id;
+    return id;
+}
+
+order_kind certificate_keeper::kind_of(const std::vector<identifier>& names) const {
+    return kind_of(job{names, purpose::application});
+}
+
+order_kind certificate_keeper::kind_of(const job& wanted) const {
+    order_kind kind;
+    kind.renewal = context_.all.certificate(wanted.key).has_value();
+    kind.replaces = !replaces(wanted).empty();
+    return kind;
+}
+
+// What comes of it.
+
+void certificate_keeper::publish(const std::string& key, certificate_record record, event_type how) {
+    const auto names = record.names();
+    const auto held = record.certificate;
+    context_.all.set_certificate(key, std::move(record));
+    index_.publish(held);
+    context_.all.with_failures([&](failure_book& book) { return book.forget(key); });
+    context_.save_failures();
+    plan_.plan(key);
+    context_.safe.notify();
+    if (how == event_type::loaded)
+        context_.tell(event_type::loaded, names);
+    context_.tell(event_type::published, names, [&](manager_event& event) {
+        if (const auto parsed = held->if_parsed())
+            event.serial = parsed->serial();
+        event.next = held->not_after();
+    });
+}
+
+/// Clients show whether they take what was published over a certificate that is still good.
+void certificate_keeper::try_out(
+    const std::string& key, const std::optional<certificate_record>& before, const certificate_record& now) {
+    if (before && before->certificate->not_after() > context_.now())
+        trials_.begin(key, now.certificate->get(), *before);
+}
+
+void certificate_keeper::roll_back(const certificate_ptr& fresh) {
+    auto ended = trials_.take(fresh);
+    if (!ended || ended->before.certificate->not_after() <= context_.now())
+        return;
+    const auto names = ended->before.names();
+    const auto text = fmt::format(
+        "{} clients rejected the new certificate for {}, serial {}: the one before is served again",
+        context_.options.rejections_max, to_string(names), fresh->serial());
+    context_.log(log_level::error, "{}", text);
+    index_.put_back(ended->before.certificate);
+    if (const auto failed = context_.all.certificate(ended->key))
+        index_.remove(failed->certificate);
+    context_.all.set_certificate(ended->key, ended->before);
+    failure rejected;
+    rejected.code = errc::invalid_certificate;
+    rejected.text = text;
+    rejected.kind = failure_class::our_mistake;
+    context_.all.with_failures(
+        [&](failure_book& book) { return book.remember(ended->key, rejected, context_.now(), draw()); });
+    context_.save_soon(ended->key);
+    context_.save_failures();
+    plan_.plan_after_failure(ended->key);
+    context_.tell(event_type::rolled_back, names, [&](manager_event& event) {
+        event.text = text;
+        event.serial = fresh->serial();
+    });
+}
+
+void certificate_keeper::refuse_failed(const job& wanted) const {
+    const auto now = context_.now();
+    const auto thrown = context_.all.with_failures([&](const failure_book& book) -> std::exception_ptr {
+        const auto* failed = book.find(wanted.key, now);
+        if (!failed || (wanted.why == purpose::application && !failed->ordered()))
+            return nullptr;
+        return as_exception(*failed, now);
+    });
+    if (thrown)
+        std::rethrow_exception(thrown);
+}
+
+void certificate_keeper::remember_failure(const job& wanted, std::exception_ptr thrown) {
     const auto failed = describe(thrown);
     // A cancellation says nothing about the name, and our own limits answer for themselves.
-    if (failed.is_cancellation() || is_own_limit(failed))
+    if (failed.kind == failure_class::cancelled || (is_own_limit(failed) && wanted.why != purpose::renewal))
         return;
-    log_(log_level::warning, "no certificate for {}: {}", to_string(names), failed.text);
-    failures_.remember(
-        certificate_key(names), thrown, options_.clock->steady(), failed.retry_after.value_or(std::chrono::seconds{}));
+    const auto now = context_.now();
+    const auto record =
+        context_.all.with_failures([&](failure_book& book) { return book.remember(wanted.key, failed, now, draw()); });
+    context_.save_failures();
+    const auto current = context_.all.certificate(wanted.key);
+    const bool expired = current && current->certificate->not_after() <= now;
+    context_.log(
+        expired ? log_level::error : log_level::warning, "no {}certificate for {}: {}", current ? "new " : "",
+        to_string(wanted.names), failed.text);
+    context_.tell(event_type::failed, wanted.names, [&](manager_event& event) {
+        event.failure = failed.kind;
+        event.text = failed.text;
+    });
+    context_.tell(event_type::retry_planned, wanted.names, [&](manager_event& event) {
+        event.failure = failed.kind;
+        event.next = record.retry_at;
+    });
 }
 
-// Limits.
+// All of them.
 
-asio::awaitable<void> certificate_keeper::pass_new_host_limit(purpose why) {
-    if (why == purpose::renewal || !state_.hosts().any)
+asio::awaitable<void> certificate_keeper::restore_memory() {
+    if (restored_)
         co_return;
-    co_await new_hosts_.acquire(longest_wait(why));
-    limits_changed();
+    auto start = [this] { return read_memory(); };
+    co_await restoring_.run("memory", start);
 }
 
-asio::awaitable<void> certificate_keeper::pass_order_limit(purpose why) {
-    co_await orders_.acquire(longest_wait(why));
-    limits_changed();
-}
-
-void certificate_keeper::limits_changed() {
-    const auto now = options_.clock->wall();
-    const limits_record limits{now + orders_.debt(), now + new_hosts_.debt()};
-    state_.set_limits(limits);
-    tasks_.spawn(vault_.save(std::string{limits_key}, to_json(limits), lease{}));
-}
-
-void certificate_keeper::restore_limits() {
-    const auto now = options_.clock->wall();
-    const auto limits = state_.limits();
-    orders_.restore(limits.orders_full - now);
-    new_hosts_.restore(limits.new_hosts_full - now);
-    limits_loaded_ = true;
-}
-
-asio::awaitable<void> certificate_keeper::load_limits() {
-    if (limits_loaded_)
-        co_return;
-    const auto stored = co_await vault_.load(std::string{limits_key});
-    if (limits_loaded_)
-        co_return;
-    try {
-        if (stored)
-            state_.set_limits(read_limits(*stored));
-    } catch (const error& e) {
-        log_(log_level::error, "the limits in the store are damaged, and start anew: {}", e.what());
+asio::awaitable<bool> certificate_keeper::read_memory() {
+    auto keys = state::memory_keys();
+    keys.emplace_back(limits_key);
+    for (const auto& key : keys) {
+        const auto stored = co_await context_.safe.load(key);
+        if (!stored || restored_)
+            continue;
+        try {
+            if (key == limits_key)
+                context_.all.set_limits(read_limits(*stored));
+            else if (const int damaged = context_.all.read_memory(key, *stored, context_.now()); damaged > 0)
+                context_.log(log_level::error, "{} entries of {} in the store are damaged and left out", damaged, key);
+        } catch (const error& e) {
+            context_.log(log_level::error, "{} in the store is damaged, and starts anew: {}", key, e.what());
+        }
     }
-    restore_limits();
+    if (!restored_)
+        memory_is_there();
+    co_return true;
 }
 
-// Renewal.
+void certificate_keeper::memory_is_there() {
+    restored_ = true;
+    limits_.restore();
+}
 
-asio::awaitable<void> certificate_keeper::renew() {
-    using namespace asio::experimental::awaitable_operators;
-    for (;;) {
-        const auto next = renewals_.next();
-        if (!next) {
-            co_await replanned_.wait();
-        } else if (next->when > options_.clock->wall()) {
-            co_await (as_outcome(replanned_.wait()) || as_outcome(options_.clock->sleep_until(next->when)));
-        } else {
-            renewals_.forget(next->key);
-            tasks_.spawn(renew_one(next->key));
+void certificate_keeper::forget_failures(const identifier& name) {
+    const auto key = certificate_key({name});
+    context_.all.with_failures([&](failure_book& book) {
+        book.forget(key);
+        book.forget(admission_desk::key_of(name));
+        return true;
+    });
+    context_.save_failures();
+    plan_.plan(key);
+}
+
+void certificate_keeper::drop_damaged(const held_ptr& damaged, const error& why) {
+    context_.log(
+        log_level::error, "the certificate for {} is damaged and dropped: {}", to_string(damaged->names()), why.what());
+    if (const auto key = context_.all.key_of(damaged))
+        context_.all.forget_certificate(*key);
+}
+
+asio::awaitable<void> certificate_keeper::load_all() {
+    co_await restore_memory();
+    const auto keys = co_await context_.safe.list(std::string{certificates_prefix});
+    for (const auto& key : keys) {
+        if (context_.all.certificate(key))
+            continue;
+        const auto stored = co_await context_.safe.load(key);
+        if (!stored || context_.all.certificate(key))
+            continue;
+        try {
+            auto record = read_certificate(*stored);
+            index_.publish(record.certificate);
+            context_.all.set_certificate(key, std::move(record));
+            plan_.plan(key);
+        } catch (const error& e) {
+            context_.log(log_level::error, "{} in the store is not used: {}", key, e.what());
         }
     }
 }
 
-asio::awaitable<void> certificate_keeper::renew_one(std::string key) {
-    const auto record = state_.certificate(key);
-    if (!record)
-        co_return;
-    for (const auto& name : record->names)
-        if (!state_.admits(name))
-            co_return;
-    log_(log_level::info, "renewing the certificate for {}", to_string(record->names));
-    auto result = co_await as_outcome(join(record->names, purpose::renewal));
-    if (result.thrown)
-        plan_retry(key, *record, result.thrown);
-}
-
-void certificate_keeper::plan_retry(
-    const std::string& key, const certificate_record& record, std::exception_ptr thrown) {
-    const auto failed = describe(thrown);
-    if (failed.is_cancellation())
-        return;
-    const auto now = options_.clock->wall();
-    const auto left = record.certificate->not_after() - now;
-    auto delay = retry_delay(++renewal_failures_[key], options_.retry_first, options_.retry_max, left);
-    delay = std::max<duration>(delay, failed.retry_after.value_or(std::chrono::seconds{}));
-    log_(
-        left > duration{} ? log_level::warning : log_level::error,
-        "renewing the certificate for {} failed; it has {} h left; trying again in {} s: {}", to_string(record.names),
-        std::chrono::duration_cast<std::chrono::hours>(left).count(),
-        std::chrono::duration_cast<std::chrono::seconds>(delay).count(), failed.text);
-    renewals_.plan(key, now + delay);
-    replanned_.notify_all();
-}
-
 void certificate_keeper::publish_all() {
-    std::vector<certificate_ptr> all;
-    for (const auto& [key, record] : state_.certificates())
-        all.push_back(record.certificate);
+    const auto keys = context_.all.certificate_keys();
+    std::vector<held_ptr> all;
+    for (const auto& key : keys)
+        if (const auto record = context_.all.certificate(key))
+            all.push_back(record->certificate);
     index_.replace(all);
     // What was obtained between the look and the replacement.
-    for (const auto& [key, record] : state_.certificates())
-        index_.publish(record.certificate);
+    for (const auto& key : context_.all.certificate_keys())
+        if (const auto record = context_.all.certificate(key))
+            index_.publish(record->certificate);
 }
 
-void certificate_keeper::hosts_changed() {
-    failures_.clear();
-    plan_all();  // what was not admitted when it was due may be now
-}
-
-void certificate_keeper::plan_all() {
-    renewals_.clear();
-    for (const auto& [key, record] : state_.certificates())
-        plan(key, record);
-    replanned_.notify_all();
-}
-
-void certificate_keeper::plan(const std::string& key, const certificate_record& record) {
-    const auto& cert = *record.certificate;
-    renewals_.plan(key, renewal_time(cert.not_before(), cert.not_after(), record.draw));
+asio::awaitable<void> certificate_keeper::forget(std::string key) {
+    const auto record = context_.all.certificate(key);
+    if (!record)
+        co_return;
+    context_.log(
+        log_level::warning, "the certificate for {} ended long ago and is removed", to_string(record->names()));
+    context_.all.forget_certificate(key);
+    index_.remove(record->certificate);
+    plan_.take(key);
+    context_.all.with_failures([&](failure_book& book) { return book.forget(key); });
+    trials_.forget(key);
+    context_.tell(event_type::forgotten, record->names());
+    co_await context_.safe.remove(std::move(key));
 }
 
 }  // namespace evercert

@@ -44,6 +44,14 @@ manager_options checked(manager_options options) {
     return options;
 }
 
+state::bounds bounds_of(const manager_options& options) {
+    state::bounds bounds;
+    bounds.limits = options.limits.value_or(known_limits(options.directory_url));
+    bounds.retry = options.retry;
+    bounds.failures_max = options.failures_remembered_max;
+    return bounds;
+}
+
 /// A socket for both families shows IPv4 addresses as IPv6 ones (RFC 4291, section 2.5.5.2).
 asio::ip::address plain_address(const asio::ip::address& address) {
     if (address.is_v6() && address.to_v6().is_v4_mapped())
@@ -53,13 +61,12 @@ asio::ip::address plain_address(const asio::ip::address& address) {
 
 issuer make_issuer(
     const manager_options& options, std::shared_ptr<tls_alpn_solver> tls_alpn_01, std::shared_ptr<http_solver> http_01,
-    std::shared_ptr<worker> blocking, logger log) {
+    logger log) {
     std::vector<std::shared_ptr<solver>> solvers;
     solvers.push_back(std::move(tls_alpn_01));
     solvers.push_back(std::move(http_01));
     return issuer{
-        std::move(solvers), std::move(blocking), options.clock, std::move(log),
-        issuer_options{options.challenges, options.certificate_key, options.order_timeout}};
+        std::move(solvers), options.clock, std::move(log), issuer_options{options.challenges, options.order_timeout}};
 }
 
 }  // namespace
@@ -71,15 +78,25 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
       log{options.log},
       blocking{std::make_shared<worker>(options.blocking_executor)},
       watch{given},
-      all{options.directory_url},
+      events{options.events_waiting_max},
+      all{options.directory_url, bounds_of(options)},
+      index{
+          options.parsed_certificates_max,
+          [this](const held_ptr& damaged, const error& why) { certificates.drop_damaged(damaged, why); }},
       http_01{std::make_shared<http_solver>()},
       tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
       tasks{strand, report_failures()},
-      safe{strand, options.store, all, watch, options.clock, options.store_timeout, log},
-      accounts{strand, tasks, options, all, safe, blocking, log},
-      certificates{strand, tasks, options,  all,
-                   safe,   index, accounts, make_issuer(options, tls_alpn_01, http_01, blocking, log),
-                   log},
+      safe{strand, options.store, all, watch, events, options.clock, options.store_timeout, log},
+      context{strand, options, tasks, all, safe, events, log},
+      accounts{context, blocking},
+      clock{context, accounts},
+      limits{context},
+      plan{context},
+      on_trial{options.rejections_max},
+      certificates{context,  index,    accounts,
+                   clock,    limits,   plan,
+                   on_trial, blocking, make_issuer(options, tls_alpn_01, http_01, log)},
+      renewals{context, certificates, accounts, clock, limits, plan},
       changed{strand} {}
 
 void manager::impl::start() { tasks.keep_alive(weak_from_this()); }
@@ -102,10 +119,11 @@ asio::awaitable<certificate_ptr> manager::impl::obtain(std::vector<identifier> n
     if (names.empty() || names.size() > names_max)
         throw error{
             errc::invalid_options, fmt::format("a certificate has 1 to {} names, not {}", names_max, names.size())};
-    const auto record = all.certificate(certificate_key(names));
-    certificate_ptr known = record ? record->certificate : nullptr;
-    if (names.size() == 1 && !known)
+    certificate_ptr known;
+    if (names.size() == 1)
         known = index.find(names.front());
+    else if (const auto record = all.certificate(certificate_key(names)))
+        known = record->certificate->get();
     if (is_current(known))
         co_return known;
     co_return co_await certificates.obtain(std::move(names));
@@ -165,8 +183,8 @@ context_lookup manager::impl::lookup_for_context() {
         if (!self)
             throw error{errc::stopped, "the manager is gone"};
         auto known = self->look_up(hello);
-        if (known.name && !known.found && !self->all.admits(*known.name))
-            throw error{errc::name_not_allowed, known.name->value() + " is not in the host list"};
+        if (known.name && !known.found && self->certificates.is_refused(*known.name))
+            throw admission_desk::refusal(*known.name);
         if (known.name && !self->is_current(known.found))
             self->obtain_later(std::move(*known.name));
         return known.found;
@@ -180,6 +198,16 @@ void manager::impl::obtain_later(identifier name) {
     });
 }
 
+void manager::impl::handshake_ended(const certificate_ptr& used, handshake_result how) noexcept {
+    if (on_trial.ended(used, how) != trials::verdict::roll_back)
+        return;
+    try {
+        asio::post(strand, [self = shared_from_this(), used] { self->certificates.roll_back(used); });
+    } catch (const std::exception& e) {
+        log(log_level::error, "a certificate that clients reject could not be taken back: {}", e.what());
+    }
+}
+
 // State.
 
 void manager::impl::hosts_changed() {
@@ -187,9 +215,8 @@ void manager::impl::hosts_changed() {
         return;  // an application that calls in a loop fills no queue
     asio::post(strand, [self = shared_from_this()] {
         self->hosts_posted = false;
-        self->certificates.hosts_changed();
-        self->safe.mark_unsaved(std::string{hosts_key});
-        self->tasks.spawn(self->safe.save_rest());
+        self->plan.plan_all();  // what was not admitted when it was due may be now
+        self->context.save_soon(std::string{hosts_key});
     });
 }
 
@@ -197,8 +224,9 @@ void manager::impl::state_replaced(state_items saved) {
     certificates.publish_all();  // visible at once, also before the io_context runs
     asio::post(strand, [self = shared_from_this(), saved = std::move(saved)] {
         self->accounts.reload();
-        self->certificates.restore_limits();
-        self->certificates.plan_all();
+        self->certificates.memory_is_there();
+        self->on_trial.clear();
+        self->plan.plan_all();
         for (const auto& [key, value] : self->all.items())
             if (const auto at = saved.find(key); at == saved.end() || at->second != value)
                 self->safe.mark_unsaved(key);
@@ -219,8 +247,14 @@ manager::impl::background_work::background_work(impl& of) : of_{of} {
     // Each time a group of its own: the one before may still be winding down.
     of_.background = std::make_shared<task_group>(of_.strand, of_.report_failures());
     of_.background->keep_alive(of_.weak_from_this());
-    of_.background->spawn(of_.certificates.renew());
+    of_.background->spawn(of_.certificates.load_all());
+    of_.background->spawn(of_.renewals.act());
+    of_.background->spawn(of_.renewals.follow_clock());
+    of_.background->spawn(of_.clock.watch());
     of_.background->spawn(of_.safe.keep_saving());
+    of_.background->spawn(of_.safe.keep_saving_lazily());
+    if (of_.options.renewal_info)
+        of_.background->spawn(of_.renewals.poll());
 }
 
 manager::impl::background_work::~background_work() {
@@ -273,6 +307,7 @@ void manager::impl::stop() {
         return;
     asio::post(strand, [self = shared_from_this()] {
         self->watch.close();
+        self->events.close();
         self->tasks.close();
         if (self->background)
             self->background->cancel();

@@ -25,7 +25,14 @@
 #include "lookup/certificate_index.hpp"
 #include "manager/account_keeper.hpp"
 #include "manager/certificate_keeper.hpp"
+#include "manager/clock_guard.hpp"
+#include "manager/context.hpp"
+#include "manager/event_bus.hpp"
+#include "manager/order_limits.hpp"
+#include "manager/renewal_plan.hpp"
+#include "manager/renewer.hpp"
 #include "manager/state.hpp"
+#include "manager/trial.hpp"
 #include "manager/vault.hpp"
 
 namespace evercert {
@@ -80,6 +87,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
 
     // From any thread:
     asio::awaitable<certificate_ptr> get_certificate(client_hello) override;
+    void handshake_ended(const certificate_ptr&, handshake_result) noexcept override;
 
     // From any thread, without waiting: steps 1 to 3 of a handshake. Without `found` it is a miss of `name`.
     struct looked_up {
@@ -96,6 +104,12 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     /// The state was replaced; `saved` is what the store has of it already.
     void state_replaced(state_items saved);
     void use_store(std::shared_ptr<store>);
+
+    // What goes on. From any thread:
+    issue_answer can_issue(const std::vector<identifier>& names) const;
+    void forget_failures(const identifier& name);
+    manager_status status() const;
+    std::optional<certificate_status> status(const identifier& name) const;
 
     // Life. On the strand:
     asio::awaitable<void> run();
@@ -137,6 +151,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     const logger log;
     const std::shared_ptr<worker> blocking;
     watch_channel watch;
+    event_bus events;
     state all;
     certificate_index index;
     const std::shared_ptr<http_solver> http_01;
@@ -146,8 +161,14 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     task_group tasks;                        ///< flights and what they leave behind
     std::shared_ptr<task_group> background;  ///< renewal and saving, while somebody runs
     vault safe;
+    const manager_context context;
     account_keeper accounts;
+    clock_guard clock;
+    order_limits limits;
+    renewal_plan plan;
+    trials on_trial;
     certificate_keeper certificates;
+    renewer renewals;
 
     std::atomic<bool> stopping = false;
     std::atomic<bool> hosts_posted = false;  ///< the strand will look at the host list

@@ -4,6 +4,7 @@
 #include <evercert/error.hpp>
 #include <evercert/manager.hpp>
 
+#include "manager/go_state.hpp"
 #include "manager/impl.hpp"
 #include "store/one_file_store.hpp"
 
@@ -57,6 +58,20 @@ asio::awaitable<certificate_ptr> manager::get_certificate(client_hello hello) {
     return impl_->get_certificate(std::move(hello));
 }
 
+void manager::handshake_ended(const certificate_ptr& used, handshake_result how) noexcept {
+    impl_->handshake_ended(used, how);
+}
+
+issue_answer manager::can_issue(const std::vector<identifier>& names) const { return impl_->can_issue(names); }
+
+void manager::forget_failures(const identifier& name) { impl_->forget_failures(name); }
+
+event_stream manager::events() { return impl_->events.subscribe(); }
+
+manager_status manager::status() const { return impl_->status(); }
+
+std::optional<certificate_status> manager::status(const identifier& name) const { return impl_->status(name); }
+
 void manager::handle(std::string_view pattern, handler answer) {
     if (!impl_->https.get().empty())
         throw error{errc::invalid_options, "handle() comes before serve(): requests are being answered already"};
@@ -86,7 +101,9 @@ void manager::install(SSL_CTX* context, std::vector<std::string> alpn_protocols)
 std::string manager::marshal() const { return write_document(impl_->all.items()); }
 
 void manager::unmarshal(std::string_view text) {
-    impl_->all.replace(read_document(text));
+    const auto now = impl_->context.now();
+    const auto from_go = read_go_state(text, impl_->options.directory_url, now);
+    impl_->all.replace(from_go ? *from_go : read_document(text), now);
     impl_->state_replaced({});
 }
 
@@ -97,7 +114,7 @@ void manager::cache_file(std::string path) {
     if (!items.empty()) {
         const auto chosen = self->all.hosts();
         try {
-            self->all.replace(items);
+            self->all.replace(items, self->context.now());
         } catch (const error& e) {
             throw error{
                 e.code(),

@@ -1,3 +1,5 @@
+#include "manager/records.hpp"
+
 #include <algorithm>
 #include <set>
 
@@ -9,7 +11,6 @@
 
 #include "crypto/encoding.hpp"
 #include "http/url.hpp"
-#include "manager/state.hpp"
 
 namespace evercert {
 namespace {
@@ -34,26 +35,40 @@ std::string text(const json::object& in, std::string_view name) {
     return std::string{value.get_string()};
 }
 
-wall_time time(const json::object& in, std::string_view name) {
-    const auto& value = member(in, name);
+wall_time time_of(const json::value& value, std::string_view name) {
     if (!value.is_int64())
         damaged(name, "is not a number of milliseconds");
-    return wall_time{std::chrono::milliseconds{value.get_int64()}};
+    // What a wall_time can hold, in milliseconds.
+    constexpr auto most = std::chrono::duration_cast<std::chrono::milliseconds>(duration::max()).count();
+    return wall_time{std::chrono::milliseconds{std::clamp<std::int64_t>(value.get_int64(), -most, most)}};
 }
+
+wall_time time(const json::object& in, std::string_view name) { return time_of(member(in, name), name); }
 
 json::value to_json(wall_time when) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(when.time_since_epoch()).count();
 }
 
-std::vector<identifier> read_names(const json::object& in) {
-    const auto& value = member(in, "names");
+std::optional<wall_time> time_if_any(const json::object& in, std::string_view name) {
+    std::optional<wall_time> found;
+    if (in.if_contains(name))
+        found = time(in, name);
+    return found;
+}
+
+std::string text_if_any(const json::object& in, std::string_view name) {
+    return in.if_contains(name) ? text(in, name) : std::string{};
+}
+
+std::vector<identifier> read_names(const json::object& in, std::string_view list_name) {
+    const auto& value = member(in, list_name);
     if (!value.is_array())
-        damaged("names", "is not a list");
+        damaged(list_name, "is not a list");
     std::vector<identifier> names;
     for (const auto& entry : value.get_array()) {
         const auto name = entry.is_string() ? identifier::parse(entry.get_string()) : std::nullopt;
         if (!name)
-            damaged("names", "has something that is not a name");
+            damaged(list_name, "has something that is not a name");
         names.push_back(*name);
     }
     return names;
@@ -64,6 +79,13 @@ json::array names_to_json(const std::vector<identifier>& names) {
     for (const auto& name : names)
         list.emplace_back(name.value());
     return list;
+}
+
+bool covers(const held_certificate& held, const identifier& name) {
+    const auto wildcard = name.wildcard();
+    return std::any_of(held.names().begin(), held.names().end(), [&](const identifier& one) {
+        return one == name || (wildcard && one == *wildcard);
+    });
 }
 
 }  // namespace
@@ -95,6 +117,20 @@ double draw_for(std::string_view chain_pem) {
     return bits / 4294967296.0;
 }
 
+std::string pending_key(std::string_view certificate_key) {
+    return std::string{orders_prefix} + std::string{certificate_key.substr(certificates_prefix.size())};
+}
+
+std::string failures_key(int shard) { return fmt::format("failures/{:x}", shard); }
+
+std::string ledger_key(int shard) { return fmt::format("ledger/{:x}", shard); }
+
+certificate_record::certificate_record(const std::vector<identifier>& names, held_ptr held, double own_draw)
+    : certificate{std::move(held)}, draw{own_draw}, obtained{certificate->not_before()} {
+    if (names != certificate->names())
+        asked = names;
+}
+
 json::object to_json(const account_record& account) {
     return {
         {"directory", account.directory_url},
@@ -104,17 +140,48 @@ json::object to_json(const account_record& account) {
 }
 
 json::object to_json(const certificate_record& record) {
+    json::object out{
+        {"names", names_to_json(record.names())},
+        {"certificate_names", names_to_json(record.certificate->names())},
+        {"not_before_ms", to_json(record.certificate->not_before())},
+        {"not_after_ms", to_json(record.certificate->not_after())},
+        {"obtained_ms", to_json(record.obtained)},
+        {"draw", record.draw}};
+    if (!record.directory_url.empty())
+        out["directory"] = record.directory_url;
+    if (!record.renewal_id.empty())
+        out["renewal_id"] = record.renewal_id;
+    if (record.window) {
+        out["window_start_ms"] = to_json(record.window->start);
+        out["window_end_ms"] = to_json(record.window->end);
+    }
+    if (record.poll_at)
+        out["poll_at_ms"] = to_json(*record.poll_at);
+    out["chain"] = record.certificate->chain_pem();
+    out["key"] = record.certificate->key_pem();
+    return out;
+}
+
+json::object to_json(const pending_order& order) {
     return {
-        {"names", names_to_json(record.names)},
-        {"draw", record.draw},
-        {"chain", record.certificate->chain_pem()},
-        {"key", record.certificate->key().to_pem()}};
+        {"directory", order.directory_url},
+        {"url", order.url},
+        {"key", order.key.to_pem()},
+        {"at_ms", to_json(order.at)}};
 }
 
 json::object to_json(const host_policy& hosts) { return {{"any", hosts.any}, {"names", names_to_json(hosts.names)}}; }
 
 json::object to_json(const limits_record& limits) {
-    return {{"orders_full_ms", to_json(limits.orders_full)}, {"new_hosts_full_ms", to_json(limits.new_hosts_full)}};
+    json::array latest;
+    for (const auto when : limits.latest_orders)
+        latest.push_back(to_json(when));
+    return {
+        {"orders_full_ms", to_json(limits.orders_full)},
+        {"new_hosts_full_ms", to_json(limits.new_hosts_full)},
+        {"polls_full_ms", to_json(limits.polls_full)},
+        {"latest_orders_ms", std::move(latest)},
+        {"written_ms", to_json(limits.written)}};
 }
 
 account_record read_account(const json::object& in) {
@@ -122,30 +189,61 @@ account_record read_account(const json::object& in) {
 }
 
 certificate_record read_certificate(const json::object& in) {
-    auto names = read_names(in);
+    const auto names = read_names(in, "names");
     if (names.empty())
         damaged("names", "is empty");
     // A certificate that somebody put into the store's folder has none.
     const auto* draw = in.if_contains("draw");
-    if (draw && !draw->is_double() && !draw->is_int64())
+    if (draw && !draw->is_double() && !draw->is_int64() && !draw->is_uint64())
         damaged("draw", "is not a number");
-    auto read = std::make_shared<const certificate>(text(in, "chain"), private_key::from_pem(text(in, "key")));
+    held_ptr held;
+    if (const auto not_before = time_if_any(in, "not_before_ms")) {
+        const auto not_after = time(in, "not_after_ms");
+        held = std::make_shared<const held_certificate>(
+            text(in, "chain"), text(in, "key"), read_names(in, "certificate_names"), *not_before, not_after);
+    } else {
+        held = std::make_shared<const held_certificate>(
+            std::make_shared<const certificate>(text(in, "chain"), private_key::from_pem(text(in, "key"))));
+    }
     for (const auto& name : names)
-        if (!read->covers(name))
+        if (!covers(*held, name))
             damaged("chain", "is not a certificate for " + name.value());
     const auto drawn = draw ? draw->to_number<double>() : draw_for(text(in, "chain"));
-    return {std::move(names), std::move(read), std::clamp(drawn, 0.0, 1.0)};
+    certificate_record record{names, std::move(held), std::clamp(drawn, 0.0, 1.0)};
+    record.obtained = time_if_any(in, "obtained_ms").value_or(record.obtained);
+    record.directory_url = text_if_any(in, "directory");
+    record.renewal_id = text_if_any(in, "renewal_id");
+    if (const auto start = time_if_any(in, "window_start_ms"))
+        record.window = suggested_window{*start, time(in, "window_end_ms")};
+    record.poll_at = time_if_any(in, "poll_at_ms");
+    return record;
+}
+
+pending_order read_pending(const json::object& in) {
+    return {text(in, "directory"), text(in, "url"), private_key::from_pem(text(in, "key")), time(in, "at_ms")};
 }
 
 host_policy read_hosts(const json::object& in) {
     const auto& any = member(in, "any");
     if (!any.is_bool())
         damaged("any", "is not true or false");
-    return {any.get_bool(), read_names(in), false};
+    host_policy hosts{any.get_bool(), read_names(in, "names"), false};
+    std::sort(hosts.names.begin(), hosts.names.end());
+    return hosts;
 }
 
 limits_record read_limits(const json::object& in) {
-    return {time(in, "orders_full_ms"), time(in, "new_hosts_full_ms")};
+    limits_record limits{time(in, "orders_full_ms"), time(in, "new_hosts_full_ms"), {}, {}, {}};
+    limits.polls_full = time_if_any(in, "polls_full_ms").value_or(wall_time{});
+    limits.written = time_if_any(in, "written_ms").value_or(wall_time{});
+    if (const auto* latest = in.if_contains("latest_orders_ms")) {
+        if (!latest->is_array())
+            damaged("latest_orders_ms", "is not a list");
+        for (const auto& when : latest->get_array()) {
+            limits.latest_orders.push_back(time_of(when, "latest_orders_ms"));
+        }
+    }
+    return limits;
 }
 
 }  // namespace evercert

@@ -2,12 +2,87 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include <evercert/error.hpp>
 
 namespace evercert {
+namespace {
 
-bool host_policy::admits(const identifier& name) const {
-    return any || std::find(names.begin(), names.end(), name) != names.end();
+/// The shard of a key such as "ledger/c"; nothing if it is no such key.
+std::optional<int> shard_in(std::string_view key, std::string (&key_of)(int), int shards) {
+    for (int shard = 0; shard < shards; ++shard)
+        if (key == key_of(shard))
+            return shard;
+    return std::nullopt;
+}
+
+std::optional<int> failures_shard(std::string_view key) {
+    return key.starts_with("failures/") ? shard_in(key, failures_key, failure_book::shards) : std::nullopt;
+}
+
+std::optional<int> ledger_shard(std::string_view key) {
+    return key.starts_with("ledger/") ? shard_in(key, ledger_key, ledger::shards) : std::nullopt;
+}
+
+}  // namespace
+
+bool host_policy::lists(const identifier& name) const { return std::binary_search(names.begin(), names.end(), name); }
+
+/// A state that is being read.
+struct state::contents {
+    std::optional<account_record> account;
+    host_policy hosts;
+    limits_record limits;
+    std::map<std::string, certificate_record> certificates;
+    std::map<std::string, pending_order> pending;
+    failure_book failures;
+    ledger spent;
+    state_items unknown;
+
+    static void check(int damaged) {
+        if (damaged > 0)
+            throw error{errc::state_damaged, fmt::format("{} of its entries cannot be read", damaged)};
+    }
+
+    void read(const std::string& key, const boost::json::object& value, const std::string& own_account, wall_time now) {
+        if (key == own_account) {
+            account = read_account(value);
+        } else if (key == hosts_key) {
+            hosts = read_hosts(value);
+        } else if (key == limits_key) {
+            limits = read_limits(value);
+        } else if (key.starts_with(certificates_prefix)) {
+            auto record = read_certificate(value);
+            // All or nothing: a store that is read bit by bit finds this out at first use, and orders anew.
+            record.certificate->get();
+            record.certificate->drop_parsed();
+            certificates.emplace(key, std::move(record));
+        } else if (key.starts_with(orders_prefix)) {
+            pending.emplace(key, read_pending(value));
+        } else if (const auto failed = failures_shard(key)) {
+            check(failures.read(*failed, value, now));
+        } else if (const auto entries = ledger_shard(key)) {
+            check(spent.read(*entries, value, now));
+        } else {
+            unknown.emplace(key, value);
+        }
+    }
+};
+
+state::state(std::string directory_url, const bounds& given)
+    : directory_url_{std::move(directory_url)},
+      bounds_{given},
+      failures_{given.failures_max, given.retry},
+      ledger_{given.limits, given.failures_max} {}
+
+std::vector<std::string> state::memory_keys() {
+    std::vector<std::string> keys;
+    for (int shard = 0; shard < failure_book::shards; ++shard)
+        keys.push_back(failures_key(shard));
+    for (int shard = 0; shard < ledger::shards; ++shard)
+        keys.push_back(ledger_key(shard));
+    return keys;
 }
 
 state_items state::items() const {
@@ -19,6 +94,14 @@ state_items state::items() const {
     items[std::string{limits_key}] = to_json(limits_);
     for (const auto& [key, record] : certificates_)
         items[key] = to_json(record);
+    for (const auto& [key, order] : pending_)
+        items[key] = to_json(order);
+    for (int shard = 0; shard < failure_book::shards; ++shard)
+        if (auto value = failures_.to_json(shard); !value.empty())
+            items[failures_key(shard)] = std::move(value);
+    for (int shard = 0; shard < ledger::shards; ++shard)
+        if (auto value = ledger_.to_json(shard); !value.empty())
+            items[ledger_key(shard)] = std::move(value);
     return items;
 }
 
@@ -33,44 +116,53 @@ std::optional<boost::json::object> state::item(const std::string& key) const {
         found = to_json(hosts_);
     else if (key == limits_key)
         found = to_json(limits_);
+    else if (const auto failed = failures_shard(key))
+        found = failures_.to_json(*failed);
+    else if (const auto entries = ledger_shard(key))
+        found = ledger_.to_json(*entries);
+    else if (const auto order = pending_.find(key); order != pending_.end())
+        found = to_json(order->second);
     else if (const auto unknown = unknown_.find(key); unknown != unknown_.end())
         found = unknown->second;
     return found;
 }
 
-void state::replace(const state_items& items) {
-    std::optional<account_record> account;
-    host_policy hosts;
-    limits_record limits;
-    std::map<std::string, certificate_record> certificates;
-    state_items unknown;
+void state::replace(const state_items& items, wall_time now) {
+    contents read{{}, {}, {}, {}, {}, {bounds_.failures_max, bounds_.retry}, {bounds_.limits, bounds_.failures_max},
+                  {}};
     const auto own_account = account_key(directory_url_);
     for (const auto& [key, value] : items) {
         try {
-            if (key == own_account)
-                account = read_account(value);
-            else if (key == hosts_key)
-                hosts = read_hosts(value);
-            else if (key == limits_key)
-                limits = read_limits(value);
-            else if (key.starts_with("certificates/"))
-                certificates.emplace(key, read_certificate(value));
-            else
-                unknown.emplace(key, value);
+            read.read(key, value, own_account, now);
         } catch (const error& e) {
             throw error{errc::state_damaged, "the item " + quoted(key) + " is damaged: " + e.what()};
         }
     }
-    if (account && account->directory_url != directory_url_) {
-        unknown.emplace(own_account, to_json(*account));
-        account.reset();
+    if (read.account && read.account->directory_url != directory_url_) {
+        read.unknown.emplace(own_account, to_json(*read.account));
+        read.account.reset();
     }
     const std::lock_guard lock{mutex_};
-    account_ = std::move(account);
-    hosts_ = std::move(hosts);
-    limits_ = limits;
-    certificates_ = std::move(certificates);
-    unknown_ = std::move(unknown);
+    account_ = std::move(read.account);
+    hosts_ = std::move(read.hosts);
+    limits_ = std::move(read.limits);
+    certificates_ = std::move(read.certificates);
+    pending_ = std::move(read.pending);
+    failures_ = std::move(read.failures);
+    ledger_ = std::move(read.spent);
+    unknown_ = std::move(read.unknown);
+    newest_ = {};
+    for (const auto& [key, record] : certificates_)
+        newest_ = std::max(newest_, {record.certificate->not_before(), key});
+}
+
+int state::read_memory(const std::string& key, const boost::json::object& value, wall_time now) {
+    const std::lock_guard lock{mutex_};
+    if (const auto failed = failures_shard(key))
+        return failures_.read(*failed, value, now);
+    if (const auto entries = ledger_shard(key))
+        return ledger_.read(*entries, value, now);
+    return 0;
 }
 
 std::optional<account_record> state::account() const {
@@ -89,6 +181,7 @@ host_policy state::hosts() const {
 }
 
 void state::set_hosts(host_policy hosts) {
+    std::sort(hosts.names.begin(), hosts.names.end());
     const std::lock_guard lock{mutex_};
     hosts_ = std::move(hosts);
 }
@@ -98,6 +191,11 @@ bool state::admits(const identifier& name) const {
     return hosts_.admits(name);
 }
 
+bool state::lists(const identifier& name) const {
+    const std::lock_guard lock{mutex_};
+    return hosts_.lists(name);
+}
+
 limits_record state::limits() const {
     const std::lock_guard lock{mutex_};
     return limits_;
@@ -105,7 +203,7 @@ limits_record state::limits() const {
 
 void state::set_limits(limits_record limits) {
     const std::lock_guard lock{mutex_};
-    limits_ = limits;
+    limits_ = std::move(limits);
 }
 
 std::optional<certificate_record> state::certificate(const std::string& key) const {
@@ -116,14 +214,68 @@ std::optional<certificate_record> state::certificate(const std::string& key) con
     return record;
 }
 
-std::map<std::string, certificate_record> state::certificates() const {
+std::vector<std::string> state::certificate_keys() const {
     const std::lock_guard lock{mutex_};
-    return certificates_;
+    std::vector<std::string> keys;
+    keys.reserve(certificates_.size());
+    for (const auto& [key, record] : certificates_)
+        keys.push_back(key);
+    return keys;
 }
 
 void state::set_certificate(const std::string& key, certificate_record record) {
     const std::lock_guard lock{mutex_};
+    newest_ = std::max(newest_, {record.certificate->not_before(), key});
     certificates_.insert_or_assign(key, std::move(record));
+}
+
+std::optional<std::string> state::key_of(const held_ptr& held) const {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [key, record] : certificates_)
+        if (record.certificate == held)
+            return key;
+    return std::nullopt;
+}
+
+void state::forget_certificate(const std::string& key) {
+    const std::lock_guard lock{mutex_};
+    certificates_.erase(key);
+}
+
+std::pair<wall_time, std::string> state::newest() const {
+    const std::lock_guard lock{mutex_};
+    return newest_;
+}
+
+std::optional<pending_order> state::pending(const std::string& key) const {
+    const std::lock_guard lock{mutex_};
+    std::optional<pending_order> found;
+    if (const auto at = pending_.find(key); at != pending_.end())
+        found = at->second;
+    return found;
+}
+
+void state::set_pending(const std::string& key, pending_order order) {
+    const std::lock_guard lock{mutex_};
+    pending_.insert_or_assign(key, std::move(order));
+}
+
+void state::forget_pending(const std::string& key) {
+    const std::lock_guard lock{mutex_};
+    pending_.erase(key);
+}
+
+void state::set_in_progress(const std::string& certificate_key, bool is) {
+    const std::lock_guard lock{mutex_};
+    if (is)
+        in_progress_.insert(certificate_key);
+    else
+        in_progress_.erase(certificate_key);
+}
+
+bool state::in_progress(const std::string& certificate_key) const {
+    const std::lock_guard lock{mutex_};
+    return in_progress_.contains(certificate_key);
 }
 
 }  // namespace evercert

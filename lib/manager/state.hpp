@@ -3,77 +3,38 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include <evercert/certificate.hpp>
+#include <evercert/ca_limits.hpp>
 #include <evercert/clock.hpp>
 #include <evercert/identifier.hpp>
-#include <evercert/key.hpp>
 
+#include "ledger/failure_book.hpp"
+#include "ledger/ledger.hpp"
+#include "manager/records.hpp"
 #include "store/document.hpp"
 
 namespace evercert {
 
-/// The account at one CA.
-struct account_record {
-    std::string directory_url;
-    std::string email;
-    std::string url;  ///< empty until the CA has it
-    private_key key;
-};
-
-/// A certificate that the manager looks after.
-struct certificate_record {
-    std::vector<identifier> names;  ///< as it was asked for
-    certificate_ptr certificate;
-    double draw = 0;  ///< the certificate's own draw in [0, 1) that spreads renewals
-};
-
-/// Which names may be obtained.
-struct host_policy {
-    bool any = true;
-    std::vector<identifier> names;
-    bool chosen = false;  ///< by the application in this run, not by a state that was loaded
-
-    bool admits(const identifier&) const;
-};
-
-/// When the limiters' buckets are full again.
-struct limits_record {
-    wall_time orders_full = {};
-    wall_time new_hosts_full = {};
-};
-
-/// Store keys. "accounts/ca.test:14000", "certificates/example.com", "certificates/example.com:1f2e3d4c5b6a7988"
-/// for several names.
-std::string account_key(std::string_view directory_url);
-std::string certificate_key(const std::vector<identifier>& names);
-inline constexpr std::string_view hosts_key = "hosts";
-inline constexpr std::string_view limits_key = "limits";
-
-/// The draw of a certificate that comes without one, from its chain, so that each reading gives the same.
-double draw_for(std::string_view chain_pem);
-
-/// Records as JSON and back. Reading throws `error` with `errc::state_damaged` and the member that is wrong.
-boost::json::object to_json(const account_record&);
-boost::json::object to_json(const certificate_record&);
-boost::json::object to_json(const host_policy&);
-boost::json::object to_json(const limits_record&);
-account_record read_account(const boost::json::object&);
-certificate_record read_certificate(const boost::json::object&);
-host_policy read_hosts(const boost::json::object&);
-limits_record read_limits(const boost::json::object&);
-
 /// All that the manager must not forget, in memory. Thread-safe.
 class state {
 public:
-    explicit state(std::string directory_url) : directory_url_{std::move(directory_url)} {}
+    struct bounds {
+        ca_limits limits = {};
+        retry_options retry = {};
+        std::size_t failures_max = 10'000;
+    };
+
+    explicit state(std::string directory_url) : state{std::move(directory_url), bounds{}} {}
+    state(std::string directory_url, const bounds&);
 
     /// Everything as items, for `marshal()`; and back. `replace` throws and changes nothing if an item is damaged.
     /// Items that it does not know (another CA's account) are kept.
     state_items items() const;
-    void replace(const state_items&);
+    void replace(const state_items&, wall_time now);
     std::optional<boost::json::object> item(const std::string& key) const;
 
     std::optional<account_record> account() const;
@@ -81,19 +42,71 @@ public:
     host_policy hosts() const;
     void set_hosts(host_policy);
     bool admits(const identifier&) const;
+    /// By name, not because any is admitted.
+    bool lists(const identifier&) const;
     limits_record limits() const;
     void set_limits(limits_record);
+
     std::optional<certificate_record> certificate(const std::string& key) const;
-    std::map<std::string, certificate_record> certificates() const;
+    std::vector<std::string> certificate_keys() const;
     void set_certificate(const std::string& key, certificate_record);
+    void forget_certificate(const std::string& key);
+    /// The newest start of a certificate's validity, with its key: time has been there.
+    std::pair<wall_time, std::string> newest() const;
+
+    /// Under the order's own key: `pending_key()`.
+    std::optional<pending_order> pending(const std::string& key) const;
+    void set_pending(const std::string& key, pending_order);
+    void forget_pending(const std::string& key);
+
+    /// What is being ordered, for those who look from outside.
+    void set_in_progress(const std::string& certificate_key, bool);
+    bool in_progress(const std::string& certificate_key) const;
+
+    /// Failures and the ledger, under the lock. The functions must not call back.
+    template <typename Function>
+    auto with_failures(Function function) {
+        const std::lock_guard lock{mutex_};
+        return function(failures_);
+    }
+    template <typename Function>
+    auto with_failures(Function function) const {
+        const std::lock_guard lock{mutex_};
+        return function(failures_);
+    }
+    template <typename Function>
+    auto with_ledger(Function function) {
+        const std::lock_guard lock{mutex_};
+        return function(ledger_);
+    }
+    template <typename Function>
+    auto with_ledger(Function function) const {
+        const std::lock_guard lock{mutex_};
+        return function(ledger_);
+    }
+
+    /// Read what belongs to the failures or the ledger. Returns how many entries were left out for damage.
+    int read_memory(const std::string& key, const boost::json::object&, wall_time now);
+    /// The store keys of both, as far as this state has them, besides `limits_key`.
+    static std::vector<std::string> memory_keys();
+    /// The key of the record that has this certificate.
+    std::optional<std::string> key_of(const held_ptr&) const;
 
 private:
+    struct contents;
+
     std::string directory_url_;
+    bounds bounds_;
     mutable std::mutex mutex_;
     std::optional<account_record> account_;
     host_policy hosts_;
     limits_record limits_;
     std::map<std::string, certificate_record> certificates_;
+    std::map<std::string, pending_order> pending_;
+    std::set<std::string> in_progress_;
+    std::pair<wall_time, std::string> newest_;
+    failure_book failures_;
+    ledger ledger_;
     state_items unknown_;
 };
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
@@ -15,53 +17,82 @@
 
 #include "base/event.hpp"
 #include "base/log.hpp"
+#include "manager/event_bus.hpp"
 #include "manager/state.hpp"
 
 namespace evercert {
+
+/// A lease and the store that gave it: another store knows nothing of it.
+struct vault_lease {
+    std::shared_ptr<store> of;
+    lease given;
+};
 
 /// The manager's way to its store. A store that fails does not stop certificates from being served: what could
 /// not be saved is remembered and saved again later. Thread-bound to the manager's strand.
 class vault {
 public:
     vault(
-        asio::any_io_executor, std::shared_ptr<store>, const state&, watch_channel&, std::shared_ptr<clock>,
+        asio::any_io_executor, std::shared_ptr<store>, const state&, watch_channel&, event_bus&, std::shared_ptr<clock>,
         duration store_timeout, logger);
 
     void use(std::shared_ptr<store> other) { store_ = std::move(other); }
 
     /// Nothing if the store has none, or cannot be read, or what it has is not a JSON object: then a line is logged.
     asio::awaitable<std::optional<boost::json::object>> load(std::string key);
-    /// Throws nothing but cancellation: what the store cannot save now is saved later.
-    asio::awaitable<void> save(std::string key, boost::json::object value, lease under);
+    /// The keys that begin so; none, and a line in the log, if the store cannot tell.
+    asio::awaitable<std::vector<std::string>> list(std::string prefix);
+    /// Save the item of the state. Throws nothing but cancellation: what the store cannot save now is saved later.
+    asio::awaitable<void> save(std::string key);
+    /// The same under a lease. What `certificate_keeper` orders is saved so: if a later lease was given out,
+    /// somebody else has saved a later one.
+    asio::awaitable<void> save(std::string key, vault_lease under);
+    /// Remove what the state has no more. Throws nothing but cancellation.
+    asio::awaitable<void> remove(std::string key);
     /// Tell the watchers that the state has changed.
     void notify() { watch_.notify(); }
-    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length);
+    asio::awaitable<vault_lease> lock(std::string key, std::chrono::seconds length);
     /// Never throws; works in a coroutine that was cancelled, too.
-    asio::awaitable<void> unlock(lease);
+    asio::awaitable<void> unlock(vault_lease);
 
     /// What has to be saved besides: items of the state that changed without an owner who waits for it.
     void mark_unsaved(const std::string& key);
+    /// The same for what may be lost in a crash without harm: a flood of it is written every `lazy_interval`.
+    void mark_unsaved_lazily(const std::string& key);
     /// Save what is marked and what could not be saved before. Throws nothing but cancellation.
     asio::awaitable<void> save_rest();
     /// Do that whenever there is something, until cancelled.
     asio::awaitable<void> keep_saving();
+    asio::awaitable<void> keep_saving_lazily();
+
+    /// From any thread.
+    bool is_unsaved(const std::string& key) const;
 
     /// Between two attempts to save: a full disk is not emptied in seconds.
     static constexpr std::chrono::seconds retry_interval{30};
+    static constexpr std::chrono::seconds lazy_interval{10};
 
 private:
-    asio::awaitable<bool> try_save(std::string key, boost::json::object value, lease under);
+    asio::awaitable<bool> try_save(std::string key, vault_lease under);
+    void tell(event_type, const std::string& key, const std::string& problem);
+    asio::awaitable<bool> save_or_remove(std::string key);
     std::optional<std::string> first_unsaved(const std::set<std::string>& except) const;
+    bool nothing_unsaved() const;
+    void insert_unsaved(const std::string& key);
 
     std::shared_ptr<store> store_;
     const state& state_;
     watch_channel& watch_;
+    event_bus& events_;
     std::shared_ptr<clock> clock_;
     duration store_timeout_;
     logger log_;
+    mutable std::mutex mutex_;  ///< of `unsaved_` alone
     std::set<std::string> unsaved_;
+    std::set<std::string> lazily_;
     bool saving_ = false;
     event more_;
+    event more_lazily_;
 };
 
 }  // namespace evercert

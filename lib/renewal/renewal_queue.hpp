@@ -1,15 +1,18 @@
 #pragma once
 
-#include <map>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include <evercert/clock.hpp>
 
 namespace evercert {
 
-/// When which certificate is to be renewed, the earliest first: no scan over all certificates, ever. A pure value; not
-/// synchronized.
+/// What is due when, the earliest first: a binary heap, so that nothing ever scans all certificates. Everything is
+/// O(log n). A pure value; not synchronized.
 class renewal_queue {
 public:
     struct entry {
@@ -23,11 +26,22 @@ public:
     void clear();
     /// The earliest; it stays in the queue.
     std::optional<entry> next() const;
+    std::size_t size() const noexcept { return heap_.size(); }
 
 private:
-    using timetable = std::multimap<wall_time, std::string>;
-    std::map<std::string, timetable::iterator> by_key_;
-    timetable by_time_;
+    /// Key → place in the heap; its nodes stay where they are.
+    using places = std::unordered_map<std::string, std::size_t>;
+    struct item {
+        wall_time when;
+        places::value_type* key;
+    };
+
+    void put(std::size_t place, item);
+    void rise(std::size_t place);
+    void sink(std::size_t place);
+
+    std::vector<item> heap_;
+    places places_;
 };
 
 }  // namespace evercert

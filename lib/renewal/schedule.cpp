@@ -12,7 +12,7 @@ namespace {
 constexpr duration short_lived = std::chrono::days{10};
 /// Nothing is renewed sooner after it was obtained.
 constexpr duration rest_most = std::chrono::hours{6};
-/// For what comes with no life left: seconds would be a loop.
+/// For what comes with hardly any of its life left: seconds would be a loop.
 constexpr duration rest_least = std::chrono::minutes{1};
 /// So many attempts fit into what is left of a certificate after each failure.
 constexpr int attempts_left = 8;
@@ -50,7 +50,8 @@ planned_act plan_renewal(const renewal_facts& facts) {
         plan.reason = *suggested <= emergency ? why::suggested : why::emergency;
     }
     const auto life = std::min(lifetime_of(facts), between(facts.obtained, facts.not_after));
-    const auto rest = std::clamp(life / attempts_left, rest_least, rest_most);
+    const auto least = std::min(rest_least, lifetime_of(facts) / attempts_left);
+    const auto rest = std::clamp(life / attempts_left, least, rest_most);
     plan.at = std::max(plan.at, plus(facts.obtained, rest));
     return plan;
 }
@@ -126,22 +127,6 @@ wall_time renewal_time(wall_time not_before, wall_time not_after, double draw) {
     const auto spread =
         std::chrono::duration_cast<duration>(lifetime / 100 * spread_percent * std::clamp(draw, 0.0, 1.0));
     return plus(not_after, -left - spread);
-}
-
-wall_time not_at_once(wall_time renewal, wall_time now, wall_time not_after, duration floor) {
-    if (renewal > now)
-        return renewal;
-    return now + std::max<duration>((not_after - now) / 4, floor);
-}
-
-duration retry_delay(int failures, duration first, duration most, duration left) {
-    duration delay = std::max<duration>(first, std::chrono::milliseconds{1});
-    for (int i = 1; i < failures && delay < most; ++i)
-        delay *= 2;
-    delay = std::min(delay, most);
-    if (left > duration{})
-        delay = std::min(delay, std::max(left / 4, first));
-    return delay;
 }
 
 }  // namespace evercert

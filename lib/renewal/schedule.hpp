@@ -75,11 +75,4 @@ std::string explain(const planned_act&, const renewal_facts&);
 /// moment.
 wall_time renewal_time(wall_time not_before, wall_time not_after, double draw);
 
-/// The same for a certificate that came a moment ago: not at once, but after a quarter of what is left of it, and not before `floor`.
-wall_time not_at_once(wall_time renewal, wall_time now, wall_time not_after, duration floor);
-
-/// How long to wait after `failures` failures in a row: `first`, doubled each time up to `most`, and never longer
-/// than a quarter of what is left of the certificate, so that several attempts always fit.
-duration retry_delay(int failures, duration first, duration most, duration left);
-
 }  // namespace evercert

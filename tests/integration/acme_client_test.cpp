@@ -173,7 +173,7 @@ TEST_CASE("Pebble issues a certificate, step by step, and revokes it") {
         REQUIRE(thrown.problem());
         CHECK(thrown.problem()->is("alreadyRevoked"));
         REQUIRE(client.date());
-        CHECK(std::chrono::abs(*client.date() - system_clock()->wall()) < std::chrono::minutes{1});
+        CHECK(std::chrono::abs(client.date()->date - system_clock()->wall()) < std::chrono::minutes{1});
     });
 }
 

@@ -40,6 +40,7 @@ struct server {
             options.challenges = std::move(challenges);
         options.orders = {0s, 1};
         options.new_hosts = {0s, 1};
+        options.order_ceiling = {};
         options.log.level = log_level::debug;
         options.log.sink = [this](log_level, std::string_view text) {
             if (std::getenv("EVERCERT_TEST_LOG"))

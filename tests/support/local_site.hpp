@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdlib>
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,8 +40,11 @@ public:
         options.server.https_port = 0;
         options.orders = {std::chrono::seconds{0}, 1};
         options.new_hosts = {std::chrono::seconds{0}, 1};
+        options.order_ceiling = {};
         options.log.level = evercert::log_level::debug;
         options.log.sink = [this](evercert::log_level, std::string_view text) {
+            if (std::getenv("EVERCERT_TEST_LOG"))
+                std::cerr << text << std::endl;
             if (on_line)
                 on_line(text);
         };

@@ -53,6 +53,7 @@ manager_options options_for(const testing::acme_server& ca) {
     options.server.https_port = 0;
     options.orders = {std::chrono::seconds{0}, 1};
     options.new_hosts = {std::chrono::seconds{0}, 1};
+    options.order_ceiling = {};
     return options;
 }
 

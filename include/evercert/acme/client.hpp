@@ -134,8 +134,8 @@ public:
     /// What a challenge's token must be answered with (section 8.1).
     std::string key_authorization(std::string_view token) const;
 
-    /// The wall clock of the CA as its last answer's `Date` had it.
-    std::optional<wall_time> date() const noexcept;
+    /// The wall clock of the CA as its last answer's `Date` had it. Nothing before the first one.
+    std::optional<server_date> date() const noexcept;
 
 private:
     struct impl;

@@ -82,6 +82,13 @@ struct authorization {
     const challenge* find(std::string_view type) const noexcept;
 };
 
+/// A CA's `Date` field, and our clocks when it came.
+struct server_date {
+    wall_time date = {};
+    wall_time wall = {};
+    steady_time steady = {};
+};
+
 /// A certificate as downloaded: PEM, end-entity first; and the URLs of alternate chains (section 7.4.2).
 struct certificate_chain {
     std::string pem;

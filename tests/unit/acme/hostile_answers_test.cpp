@@ -103,7 +103,8 @@ const std::vector<step>& signed_steps() {
          [](client& c, const ca& at) { return done(c.authorization(at.url("/authz/1"))); }},
         {"challenge", "/challenge/1",
          [](client& c, const ca& at) { return done(c.challenge_ready(at.url("/challenge/1"))); }},
-        {"finalize", "/finalize/1", [](client& c, const ca& at) { return done(c.finalize(order_to_finalize(at), der)); }},
+        {"finalize", "/finalize/1",
+         [](client& c, const ca& at) { return done(c.finalize(order_to_finalize(at), der)); }},
         {"certificate", "/certificate/1",
          [](client& c, const ca& at) { return done(c.certificate(at.url("/certificate/1"))); }},
         {"revokeCert", "/revoke", [](client& c, const ca&) { return c.revoke(der); }}};
@@ -130,8 +131,7 @@ bool is_printable(std::string text) {
     const std::string dots = "\u2026";
     while (contains(text, dots))
         text.erase(text.find(dots), dots.size());
-    return text.size() < 1'000 &&
-        std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+    return text.size() < 1'000 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
 }  // namespace

@@ -136,14 +136,10 @@ std::vector<field> challenge_fields(const std::string& at) {
 
 std::vector<field> authorization_fields() {
     std::vector<field> fields{
-        {"/status", "status", true, is_none},
-        {"/expires", "expires", false, is_none},
-        {"/identifier", "identifier", true, is_none},
-        {"/identifier/type", "type", true, is_none},
-        {"/identifier/value", "value", true, is_none},
-        {"/wildcard", "wildcard", false, is_flag},
-        {"/challenges", "challenges", true, is_list},
-        {"/challenges/0", "challenges", false, is_none}};
+        {"/status", "status", true, is_none},          {"/expires", "expires", false, is_none},
+        {"/identifier", "identifier", true, is_none},  {"/identifier/type", "type", true, is_none},
+        {"/identifier/value", "value", true, is_none}, {"/wildcard", "wildcard", false, is_flag},
+        {"/challenges", "challenges", true, is_list},  {"/challenges/0", "challenges", false, is_none}};
     for (auto& one : challenge_fields("/challenges/0"))
         fields.push_back(one);
     return fields;
@@ -228,9 +224,7 @@ std::vector<resource> resources(const scripted_ca& ca) {
           {"/suggestedWindow/start", "start", true, is_none},
           {"/suggestedWindow/end", "end", true, is_none},
           {"/explanationURL", "explanationURL", false, is_text}},
-         [](acme::client& client, const scripted_ca&) -> asio::awaitable<void> {
-             co_await client.renewal_info(id);
-         }}};
+         [](acme::client& client, const scripted_ca&) -> asio::awaitable<void> { co_await client.renewal_info(id); }}};
 }
 
 /// The directory is kept by a client, so each question has one of its own.

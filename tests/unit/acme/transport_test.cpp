@@ -320,7 +320,7 @@ TEST_CASE("the CA's clock is the Date of its last answer") {
         CHECK_FALSE(client.date());
         co_await client.directory();
         REQUIRE(client.date());
-        auto difference = std::chrono::abs(*client.date() - system_clock()->wall());
+        auto difference = std::chrono::abs(client.date()->date - client.date()->wall);
         CHECK(difference < std::chrono::minutes{1});
     });
 }

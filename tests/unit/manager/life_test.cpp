@@ -172,7 +172,7 @@ TEST_CASE("a certificate is renewed in time, and the server changes to it") {
 }
 
 TEST_CASE("a renewal that fails is retried, and the certificate at hand is served meanwhile") {
-    test::local_site site{[](auto& options) { options.retry_first = 50ms; }, [](auto& ca) { ca.lifetime = 6s; }};
+    test::local_site site{[](auto& options) { options.retry.server = {50ms, 1s}; }, [](auto& ca) { ca.lifetime = 6s; }};
     site.start();
     site.run(site.manager->cert("a.test"));
     const auto first = site.manager->find("a.test");

@@ -61,7 +61,9 @@ inline std::string state_with(std::vector<evercert::identifier> names) {
     const auto now = evercert::system_clock()->wall();
     authority ca{now - std::chrono::hours{1}};
     evercert::state all{std::string{evercert::acme::lets_encrypt}};
-    all.set_certificate(evercert::certificate_key(names), {names, ca.issue(names), 0.5});
+    all.set_certificate(
+        evercert::certificate_key(names),
+        {names, std::make_shared<const evercert::held_certificate>(ca.issue(names)), 0.5});
     return evercert::write_document(all.items());
 }
 

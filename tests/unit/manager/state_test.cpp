@@ -1,3 +1,5 @@
+#include <set>
+
 #include <boost/json/array.hpp>
 
 #include <evercert/error.hpp>
@@ -7,18 +9,46 @@
 #include "manager/state.hpp"
 
 using namespace evercert;
+using namespace std::chrono_literals;
 
 namespace {
 
 const std::string directory = "https://ca.test/directory";
+const wall_time now = std::chrono::floor<std::chrono::milliseconds>(system_clock()->wall());
+
+state::bounds strict() {
+    state::bounds bounds;
+    bounds.limits = lets_encrypt_limits();
+    return bounds;
+}
 
 state_items filled() {
     test::authority ca;
-    state all{directory};
+    state all{directory, strict()};
     all.set_account({directory, "ops@a.test", "https://ca.test/account/1", private_key::generate()});
     all.set_hosts({false, {"a.test"}, true});
-    all.set_limits({wall_time{std::chrono::hours{1}}, wall_time{std::chrono::hours{2}}});
-    all.set_certificate(certificate_key({"a.test"}), {{"a.test"}, ca.issue({"a.test"}), 0.5});
+    limits_record limits;
+    limits.orders_full = wall_time{1h};
+    limits.new_hosts_full = wall_time{2h};
+    limits.latest_orders = {wall_time{30min}};
+    limits.written = now;
+    all.set_limits(limits);
+    certificate_record record{{"a.test"}, std::make_shared<const held_certificate>(ca.issue({"a.test"})), 0.5};
+    record.obtained = now;
+    record.directory_url = directory;
+    record.renewal_id = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
+    record.window = suggested_window{now + 1h, now + 2h};
+    record.poll_at = now + 6h;
+    all.set_certificate(certificate_key({"a.test"}), record);
+    all.set_pending("orders/a.test", {directory, "https://ca.test/order/1", private_key::generate(), now});
+    all.with_failures([](failure_book& book) {
+        failure refused;
+        refused.kind = failure_class::dns;
+        refused.code = errc::authorization_invalid;
+        refused.text = "no A record";
+        return book.remember("certificates/b.test", refused, now, 0.5);
+    });
+    all.with_ledger([](ledger& book) { book.ordered({"a.test"}, {}, now); });
     return all.items();
 }
 
@@ -26,7 +56,7 @@ std::string refusal(const state_items& items) {
     state all{directory};
     all.set_hosts({false, {"kept.test"}, true});
     try {
-        all.replace(items);
+        all.replace(items, now);
     } catch (const error& e) {
         CHECK(e.code() == errc::state_damaged);
         CHECK(all.admits("kept.test"));  // nothing was changed
@@ -41,8 +71,8 @@ std::string refusal(const state_items& items) {
 
 TEST_CASE("the whole state goes through its items and comes back") {
     const auto items = filled();
-    state all{directory};
-    all.replace(items);
+    state all{directory, strict()};
+    all.replace(items, now);
     CHECK(all.items() == items);
     for (const auto& [key, value] : items)
         CHECK(all.item(key) == value);
@@ -55,14 +85,32 @@ TEST_CASE("the whole state goes through its items and comes back") {
     const auto record = all.certificate("certificates/a.test");
     REQUIRE(record);
     CHECK(record->draw == 0.5);
-    CHECK(record->certificate->covers("a.test"));
+    CHECK(record->certificate->get()->covers("a.test"));
+    CHECK(record->obtained == now);
+    CHECK(record->window->end == now + 2h);
+    CHECK(record->poll_at == now + 6h);
+    CHECK(all.limits().latest_orders == std::vector<wall_time>{wall_time{30min}});
+    REQUIRE(all.pending("orders/a.test"));
+    CHECK(all.pending("orders/a.test")->url == "https://ca.test/order/1");
+    all.with_failures([](const failure_book& book) {
+        REQUIRE(book.find("certificates/b.test", now));
+        CHECK(book.find("certificates/b.test", now)->kind == failure_class::dns);
+    });
+    CHECK(all.newest().second == "certificates/a.test");
 }
 
 TEST_CASE("every member that is missing or of another type is named") {
+    // What an earlier version did not have, and what somebody who puts a certificate there does not know.
+    const std::set<std::string> optional{
+        "draw",       "not_before_ms",   "obtained_ms",   "directory",        "renewal_id",
+        "poll_at_ms", "window_start_ms", "polls_full_ms", "latest_orders_ms", "written_ms"};
     const auto items = filled();
     for (const auto& [key, value] : items) {
+        if (key.starts_with("failures/") || key.starts_with("ledger/"))
+            continue;  // maps: below
         for (const auto& member : value) {
-            if (member.key() != "draw") {
+            const bool needed = !key.starts_with("certificates/") && key != limits_key;
+            if (needed || !optional.contains(std::string{member.key()})) {
                 auto without = items;
                 without[key].erase(member.key());
                 const auto missing = refusal(without);
@@ -72,6 +120,18 @@ TEST_CASE("every member that is missing or of another type is named") {
             auto other = items;
             other[key][member.key()] = nullptr;
             CHECK(refusal(other).find(std::string{member.key()}) != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("a damaged entry of the failures or of the ledger is refused by its item") {
+    for (const auto& [key, value] : filled()) {
+        if (!key.starts_with("failures/") && !key.starts_with("ledger/"))
+            continue;
+        for (const auto& member : value) {
+            auto other = filled();
+            other[key][member.key()] = "nonsense";
+            CHECK_THAT(refusal(other), Catch::Contains(key));
         }
     }
 }
@@ -101,8 +161,8 @@ TEST_CASE("what belongs to another CA, or to a later evercert, is kept") {
     auto items = filled();
     items["accounts/other.test"] = {{"anything", 1}};
     items["ledger"] = {{"anything", 2}};
-    state all{directory};
-    all.replace(items);
+    state all{directory, strict()};
+    all.replace(items, now);
     CHECK(all.items() == items);
 }
 

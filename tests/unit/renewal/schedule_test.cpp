@@ -36,24 +36,6 @@ TEST_CASE("a certificate with impossible dates is renewed at once") {
     CHECK(renewal_time(issued, issued - days{1}, 0.5) <= issued);
 }
 
-TEST_CASE("a fresh certificate is never renewed at once, whatever its dates say") {
-    CHECK(not_at_once(issued + 1h, issued, issued + 2h, 1min) == issued + 1h);
-    CHECK(not_at_once(issued - 1h, issued, issued + 2h, 1min) == issued + 30min);
-    CHECK(not_at_once(issued, issued, issued + 2min, 1min) == issued + 1min);
-    CHECK(not_at_once(issued - 5h, issued, issued - 1h, 1min) == issued + 1min);
-}
-
-TEST_CASE("retries back off, and several always fit into what is left") {
-    CHECK(retry_delay(1, 1min, 24h, days{30}) == 1min);
-    CHECK(retry_delay(2, 1min, 24h, days{30}) == 2min);
-    CHECK(retry_delay(5, 1min, 24h, days{30}) == 16min);
-    CHECK(retry_delay(1000, 1min, 24h, days{30}) == 24h);
-    CHECK(retry_delay(1000, 1min, 24h, 1h) == 15min);
-    CHECK(retry_delay(1000, 1min, 24h, 1min) == 1min);
-    CHECK(retry_delay(1000, 1min, 24h, -1h) == 24h);
-    CHECK(retry_delay(1, 0s, 24h, 1h) > 0s);
-}
-
 TEST_CASE("the renewal queue gives the earliest first and plans anew without leaving the old plan behind") {
     renewal_queue queue;
     CHECK_FALSE(queue.next());

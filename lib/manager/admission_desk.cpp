@@ -1,0 +1,60 @@
+#include "manager/admission_desk.hpp"
+
+#include <evercert/error.hpp>
+
+#include "base/failure.hpp"
+#include "base/outcome.hpp"
+#include "base/within.hpp"
+
+namespace evercert {
+
+admission_desk::answer admission_desk::known(const identifier& name) const {
+    if (context_.all.lists(name))
+        return answer::yes;
+    if (!context_.options.admission)
+        return context_.all.admits(name) ? answer::yes : answer::no;
+    const auto now = context_.now();
+    const auto key = certificate_key({name});
+    const auto known = context_.all.with_failures([&](const failure_book& book) {
+        if (book.find(key_of(name), now))
+            return answer::no;
+        return book.last(key) ? answer::yes : answer::ask;
+    });
+    return known == answer::ask && context_.all.certificate(key) ? answer::yes : known;
+}
+
+error admission_desk::refusal(const identifier& name) {
+    return {errc::name_not_allowed, name.value() + " is not admitted: it is not in the host list, set_hosts()"};
+}
+
+asio::awaitable<void> admission_desk::admit(identifier name) {
+    auto answered = known(name);
+    if (answered == answer::ask) {
+        const bool admitted = co_await ask(name);
+        answered = admitted ? answer::yes : answer::no;
+    }
+    if (answered == answer::no)
+        throw refusal(name);
+}
+
+asio::awaitable<bool> admission_desk::ask(identifier name) {
+    // The application may have stored a lambda: its captures live in the options, which outlive the call.
+    auto decision = context_.options.admission(name);
+    auto what = "deciding on " + name.value();
+    const bool admitted = co_await within(
+        *context_.options.clock, context_.options.admission_timeout, std::move(what), std::move(decision));
+    if (admitted)
+        co_return true;
+    const auto key = key_of(name);
+    const auto now = context_.now();
+    failure refused;
+    refused.code = errc::name_not_allowed;
+    refused.text = "the application does not admit " + name.value();
+    refused.kind = failure_class::name_refused;
+    context_.all.with_failures(
+        [&](failure_book& book) { book.refuse(key, refused, now, now + context_.options.refusal_memory); });
+    context_.save_failures();
+    co_return false;
+}
+
+}  // namespace evercert

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+
+#include <evercert/manager_options.hpp>
+
+#include "base/log.hpp"
+#include "base/task_group.hpp"
+#include "manager/event_bus.hpp"
+#include "manager/state.hpp"
+#include "manager/vault.hpp"
+
+namespace evercert {
+
+/// What every part of a manager works with. All of it outlives the parts.
+struct manager_context {
+    asio::any_io_executor strand;
+    const manager_options& options;
+    task_group& tasks;
+    state& all;
+    vault& safe;
+    event_bus& events;
+    logger log;
+
+    wall_time now() const { return options.clock->wall(); }
+
+    /// What changed without anybody who waits for it to be saved.
+    void save_soon(const std::string& key) const {
+        safe.mark_unsaved(key);
+        tasks.spawn(safe.save_rest());
+    }
+
+    /// The failures that changed: what a crash loses of them is found out again.
+    void save_failures() const {
+        const auto changed = all.with_failures([](failure_book& book) { return book.take_changed(); });
+        for (int shard = 0; shard < failure_book::shards; ++shard)
+            if (changed.test(static_cast<std::size_t>(shard)))
+                safe.mark_unsaved_lazily(failures_key(shard));
+    }
+
+    /// An event of this time; `fill` completes it. Nothing is made if nobody listens.
+    template <typename Fill>
+    void tell(event_type type, const std::vector<identifier>& names, Fill fill) const {
+        if (!events.anybody())
+            return;
+        manager_event event;
+        event.type = type;
+        event.at = now();
+        event.names = names;
+        fill(event);
+        events.publish(std::move(event));
+    }
+    void tell(event_type type, const std::vector<identifier>& names) const {
+        tell(type, names, [](manager_event&) {});
+    }
+};
+
+}  // namespace evercert

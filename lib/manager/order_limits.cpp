@@ -1,0 +1,161 @@
+#include "manager/order_limits.hpp"
+
+#include <algorithm>
+
+#include <evercert/error.hpp>
+
+namespace evercert {
+namespace {
+
+token_bucket bucket_of(const rate& limit) { return token_bucket{limit.interval, limit.burst}; }
+
+}  // namespace
+
+order_limits::order_limits(const manager_context& context)
+    : context_{context},
+      orders_{
+          context.strand, context.options.clock, bucket_of(context.options.orders), "new orders",
+          context.options.waiters_max},
+      new_hosts_{
+          context.strand, context.options.clock, bucket_of(context.options.new_hosts), "new host names",
+          context.options.waiters_max},
+      ceiling_{
+          context.strand, context.options.clock,
+          sliding_window{context.options.order_ceiling.count, context.options.order_ceiling.window},
+          "orders to one CA at once", context.options.waiters_max},
+      polls_{
+          context.strand, context.options.clock, bucket_of(context.options.renewal_info_polls),
+          "questions for renewal information", context.options.waiters_max} {
+    look();
+}
+
+/// Somebody who takes tokens, and may wait for them.
+class order_limits::visit {
+public:
+    explicit visit(order_limits& of) : of_{of} { of_.look(); }
+    ~visit() { of_.look(); }
+    visit(const visit&) = delete;
+
+private:
+    order_limits& of_;
+};
+
+void order_limits::look() {
+    const auto now = context_.options.clock->steady();
+    const std::lock_guard lock{mutex_};
+    views_ = {
+        {"orders", now + orders_.expected_wait(), orders_.waiting()},
+        {"new_hosts", now + new_hosts_.expected_wait(), new_hosts_.waiting()},
+        {"order_ceiling", now + ceiling_.expected_wait(), ceiling_.waiting()},
+        {"renewal_info_polls", now + polls_.expected_wait(), polls_.waiting()}};
+}
+
+std::vector<limiter_status> order_limits::status() const {
+    const auto now = context_.options.clock->steady();
+    std::vector<limiter_status> all;
+    const std::lock_guard lock{mutex_};
+    for (const auto& one : views_)
+        all.push_back(
+            {one.name, std::chrono::ceil<std::chrono::seconds>(std::max<duration>(one.free_at - now, {})),
+             one.waiting});
+    return all;
+}
+
+issue_answer order_limits::can_issue(const std::vector<identifier>& names, order_kind kind) const {
+    const auto now = context_.now();
+    const auto verdict = context_.all.with_ledger([&](ledger& book) { return book.can_issue(names, kind, now); });
+    return {verdict.now, verdict.not_before, verdict.because};
+}
+
+void order_limits::check_ledger(const std::vector<identifier>& names, order_kind kind) const {
+    const auto answer = can_issue(names, kind);
+    if (answer.now)
+        return;
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(answer.not_before - context_.now());
+    throw error{errc::rate_limited, "the CA's limits forbid an order now: " + answer.because, wait};
+}
+
+asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_kind kind, duration longest) {
+    check_ledger(names, kind);
+    const bool listed =
+        std::all_of(names.begin(), names.end(), [&](const auto& name) { return context_.all.lists(name); });
+    const visit waiting{*this};
+    if (!listed && !kind.renewal)
+        co_await new_hosts_.acquire(longest);
+    co_await pass_orders(longest, kind.renewal ? urgency::first : urgency::ordinary);
+    // Others went on while this one waited.
+    check_ledger(names, kind);
+}
+
+asio::awaitable<void> order_limits::pass_again(std::vector<identifier> names, order_kind kind) {
+    check_ledger(names, kind);
+    const visit waiting{*this};
+    co_await pass_orders(no_end, kind.renewal ? urgency::first : urgency::ordinary);
+}
+
+asio::awaitable<void> order_limits::pass_orders(duration longest, urgency who) {
+    co_await orders_.acquire(longest, who);
+    co_await ceiling_.acquire(longest, who);
+    limits_changed();
+}
+
+asio::awaitable<void> order_limits::pass_poll() {
+    const visit waiting{*this};
+    co_await polls_.acquire(no_end);
+    limits_changed();
+}
+
+void order_limits::ordered(const std::vector<identifier>& names, order_kind kind) {
+    context_.all.with_ledger([&](ledger& book) { book.ordered(names, kind, context_.now()); });
+    ledger_changed();
+}
+
+void order_limits::issued(const std::vector<identifier>& names, order_kind kind) {
+    context_.all.with_ledger([&](ledger& book) { book.issued(names, kind, context_.now()); });
+    ledger_changed();
+}
+
+void order_limits::not_issued(const std::vector<identifier>& names, order_kind kind) {
+    context_.all.with_ledger([&](ledger& book) { book.not_issued(names, kind, context_.now()); });
+    ledger_changed();
+}
+
+void order_limits::failed(const std::vector<identifier>& not_authorized) {
+    context_.all.with_ledger([&](ledger& book) { book.failed(not_authorized, context_.now()); });
+    ledger_changed();
+}
+
+void order_limits::ledger_changed() {
+    const auto changed = context_.all.with_ledger([](ledger& book) { return book.take_changed(); });
+    for (int shard = 0; shard < ledger::shards; ++shard)
+        if (changed.test(static_cast<std::size_t>(shard)))
+            context_.save_soon(ledger_key(shard));
+}
+
+void order_limits::limits_changed() {
+    const auto now = context_.now();
+    limits_record limits;
+    limits.orders_full = now + orders_.debt();
+    limits.new_hosts_full = now + new_hosts_.debt();
+    limits.polls_full = now + polls_.debt();
+    for (const auto ago : ceiling_.taken())
+        limits.latest_orders.push_back(now - ago);
+    limits.written = now;
+    context_.all.set_limits(std::move(limits));
+    context_.save_soon(std::string{limits_key});
+}
+
+void order_limits::restore() {
+    const auto now = context_.now();
+    const auto limits = context_.all.limits();
+    orders_.restore(limits.orders_full - now);
+    new_hosts_.restore(limits.new_hosts_full - now);
+    polls_.restore(limits.polls_full - now);
+    std::vector<duration> ago;
+    for (const auto when : limits.latest_orders)
+        ago.push_back(now - when);
+    ceiling_.restore(std::move(ago));
+    look();
+}
+
+}  // namespace evercert

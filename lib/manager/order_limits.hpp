@@ -1,0 +1,72 @@
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <asio/awaitable.hpp>
+
+#include <evercert/identifier.hpp>
+#include <evercert/manager.hpp>
+#include <evercert/status.hpp>
+
+#include "base/rate_limiter.hpp"
+#include "manager/context.hpp"
+
+namespace evercert {
+
+/// Our limits on orders and polls, and the ledger of the CA's. All of it survives a restart. Thread-bound to the
+/// manager's strand, but for `can_issue`.
+class order_limits {
+public:
+    explicit order_limits(const manager_context&);
+
+    /// From any thread.
+    issue_answer can_issue(const std::vector<identifier>& names, order_kind) const;
+
+    /// A token of each bucket that applies. Throws `errc::rate_limited` with `retry_after` if the CA's limits say not now,
+    /// or if it would take longer than `longest`.
+    asio::awaitable<void> pass(std::vector<identifier> names, order_kind, duration longest);
+    /// The second attempt of an order pays like the first; its names are not new any more.
+    asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind);
+    asio::awaitable<void> pass_poll();
+
+    /// What became of it: see `ledger`.
+    void ordered(const std::vector<identifier>& names, order_kind);
+    void issued(const std::vector<identifier>& names, order_kind);
+    void not_issued(const std::vector<identifier>& names, order_kind);
+    void failed(const std::vector<identifier>& not_authorized);
+
+    /// The state's limits were read.
+    void restore();
+    /// What newcomers wait for. From any thread.
+    std::vector<limiter_status> status() const;
+
+    /// As long as it takes.
+    static constexpr duration no_end = std::chrono::hours{24 * 365 * 100};
+
+private:
+    /// As it was when somebody came or went last.
+    struct view {
+        std::string name;
+        steady_time free_at;
+        std::size_t waiting = 0;
+    };
+    class visit;
+
+    void look();
+    void check_ledger(const std::vector<identifier>& names, order_kind) const;
+    asio::awaitable<void> pass_orders(duration longest, urgency);
+    void limits_changed();
+    void ledger_changed();
+
+    const manager_context& context_;
+    rate_limiter orders_;
+    rate_limiter new_hosts_;
+    ceiling_limiter ceiling_;
+    rate_limiter polls_;
+    mutable std::mutex mutex_;
+    std::vector<view> views_;
+};
+
+}  // namespace evercert

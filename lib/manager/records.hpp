@@ -1,0 +1,106 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include <evercert/clock.hpp>
+#include <evercert/identifier.hpp>
+#include <evercert/key.hpp>
+
+#include "crypto/held_certificate.hpp"
+#include "renewal/schedule.hpp"
+
+namespace evercert {
+
+/// The account at one CA.
+struct account_record {
+    std::string directory_url;
+    std::string email;
+    std::string url;  ///< empty until the CA has it
+    private_key key;
+};
+
+/// A certificate that the manager looks after.
+struct certificate_record {
+    certificate_record(const std::vector<identifier>& names, held_ptr certificate, double draw);
+
+    /// As they were asked for.
+    const std::vector<identifier>& names() const { return asked.empty() ? certificate->names() : asked; }
+
+    held_ptr certificate;
+    double draw = 0;            ///< the certificate's own draw in [0, 1) that spreads renewals
+    wall_time obtained = {};    ///< by our clock; its `not_before` if that is unknown
+    std::string directory_url;  ///< of the CA that issued it; empty = unknown
+    std::string renewal_id;     ///< RFC 9773, section 4.1; empty = it has none, or nobody looked yet
+    std::optional<suggested_window> window;
+    std::optional<wall_time> poll_at;
+
+    // Not kept:
+    enum class notice { none, expiring, expired };
+    notice told = notice::none;  ///< what the listeners were told of its end
+
+private:
+    std::vector<identifier> asked;  ///< empty if it is the certificate's own list
+};
+
+/// An order that may be finalized: what finds its certificate again after a crash. Written before finalize is sent.
+struct pending_order {
+    std::string directory_url;
+    std::string url;
+    private_key key;
+    wall_time at = {};
+};
+
+/// Which names may be obtained.
+struct host_policy {
+    bool any = true;
+    std::vector<identifier> names;  ///< sorted
+    bool chosen = false;            ///< by the application in this run, not by a state that was loaded
+
+    /// In the list.
+    bool lists(const identifier&) const;
+    bool admits(const identifier& name) const { return any || lists(name); }
+};
+
+/// When the limiters' buckets are full again, and the evidence that time has come so far.
+struct limits_record {
+    wall_time orders_full = {};
+    wall_time new_hosts_full = {};
+    wall_time polls_full = {};
+    std::vector<wall_time> latest_orders;  ///< those that the ceiling counts
+    wall_time written = {};
+};
+
+/// Store keys. "accounts/ca.test:14000", "certificates/example.com", "certificates/example.com:1f2e3d4c5b6a7988"
+/// for several names; "orders/" and the rest of a certificate's for its pending order.
+std::string account_key(std::string_view directory_url);
+std::string certificate_key(const std::vector<identifier>& names);
+std::string pending_key(std::string_view certificate_key);
+std::string failures_key(int shard);
+std::string ledger_key(int shard);
+inline constexpr std::string_view certificates_prefix = "certificates/";
+inline constexpr std::string_view orders_prefix = "orders/";
+inline constexpr std::string_view hosts_key = "hosts";
+inline constexpr std::string_view limits_key = "limits";
+
+/// The draw of a certificate that comes without one, from its chain, so that each reading gives the same.
+double draw_for(std::string_view chain_pem);
+
+/// Records as JSON and back. Reading throws `error` with `errc::state_damaged` and the member that is wrong.
+boost::json::object to_json(const account_record&);
+boost::json::object to_json(const certificate_record&);
+boost::json::object to_json(const pending_order&);
+boost::json::object to_json(const host_policy&);
+boost::json::object to_json(const limits_record&);
+account_record read_account(const boost::json::object&);
+/// A certificate is not parsed if its record has the dates.
+certificate_record read_certificate(const boost::json::object&);
+pending_order read_pending(const boost::json::object&);
+host_policy read_hosts(const boost::json::object&);
+limits_record read_limits(const boost::json::object&);
+
+}  // namespace evercert

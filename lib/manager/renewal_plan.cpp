@@ -1,0 +1,77 @@
+#include "manager/renewal_plan.hpp"
+
+#include <algorithm>
+
+namespace evercert {
+
+wall_time last_twentieth(wall_time not_before, wall_time not_after) {
+    return not_after - std::max<duration>(not_after - not_before, {}) / 20;
+}
+
+std::optional<wall_time> next_notice(const certificate_record& record) {
+    const auto& held = *record.certificate;
+    switch (record.told) {
+    case certificate_record::notice::none: return last_twentieth(held.not_before(), held.not_after());
+    case certificate_record::notice::expiring: return held.not_after();
+    case certificate_record::notice::expired: break;
+    }
+    return std::nullopt;
+}
+
+renewal_facts facts_of(const manager_context& context, const std::string& key, const certificate_record& record) {
+    renewal_facts facts;
+    facts.not_before = record.certificate->not_before();
+    facts.not_after = record.certificate->not_after();
+    facts.obtained = record.obtained;
+    facts.draw = record.draw;
+    facts.expired_kept = context.options.expired_kept;
+    // Another CA knows nothing of it.
+    if (context.options.renewal_info && record.directory_url == context.options.directory_url) {
+        facts.window = record.window;
+        facts.poll_at = record.poll_at.value_or(record.obtained);
+    }
+    facts.renewable = context.options.admission ||
+        std::all_of(record.names().begin(), record.names().end(),
+                    [&](const auto& name) { return context.all.admits(name); });
+    facts.failed = context.all.with_failures([&](const failure_book& book) {
+        std::optional<failed_attempt> failed;
+        if (const auto* last = book.last(key))
+            failed = failed_attempt{last->kind, last->at, last->retry_at, last->ordered_until};
+        return failed;
+    });
+    return facts;
+}
+
+void renewal_plan::plan(const std::string& key) { plan_not_before(key, wall_time::min()); }
+
+void renewal_plan::plan_after_failure(const std::string& key) { plan_not_before(key, context_.now() + after_failure); }
+
+void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
+    take(key);
+    const auto record = context_.all.certificate(key);
+    if (!record)
+        return;
+    const auto next = plan_next(facts_of(context_, key, *record), context_.now(), context_.options.retry);
+    const auto at = std::max(next.at, earliest);
+    const auto notice = next_notice(*record);
+    if (next.act == next_act::poll_renewal_info && (!notice || at < *notice))
+        polls_.plan(key, at);
+    else if (next.act != next_act::none || notice)
+        acts_.plan(key, std::min(next.act == next_act::none ? wall_time::max() : at, notice.value_or(at)));
+    changed_.notify_all();
+}
+
+void renewal_plan::take(const std::string& key) {
+    acts_.forget(key);
+    polls_.forget(key);
+}
+
+void renewal_plan::plan_all() {
+    acts_.clear();
+    polls_.clear();
+    for (const auto& key : context_.all.certificate_keys())
+        plan(key);
+    changed_.notify_all();
+}
+
+}  // namespace evercert

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/event.hpp"
+#include "manager/context.hpp"
+#include "renewal/renewal_queue.hpp"
+#include "renewal/schedule.hpp"
+
+namespace evercert {
+
+/// When something is to be done for which certificate: what `plan_next` says of each, in two queues, since polls and
+/// renewals wait for different limiters. Thread-bound to the manager's strand.
+class renewal_plan {
+public:
+    explicit renewal_plan(const manager_context& context) : context_{context}, changed_{context.strand} {}
+
+    /// Plan, or plan anew, by the record that the state has now.
+    void plan(const std::string& key);
+    /// The same, and not before `after_failure` from now: whatever is wrong, nothing spins.
+    void plan_after_failure(const std::string& key);
+    void plan_all();
+
+    const renewal_queue& acts() const noexcept { return acts_; }
+    const renewal_queue& polls() const noexcept { return polls_; }
+    /// Off the queues: it is worked on, or gone.
+    void take(const std::string& key);
+    /// Notified when either queue changed.
+    event& changed() { return changed_; }
+
+    static constexpr std::chrono::seconds after_failure{1};
+
+private:
+    void plan_not_before(const std::string& key, wall_time);
+
+    const manager_context& context_;
+    renewal_queue acts_;
+    renewal_queue polls_;
+    event changed_;
+};
+
+/// What decides on the next act for a certificate. From any thread.
+renewal_facts facts_of(const manager_context&, const std::string& key, const certificate_record&);
+/// At which its listeners are told that it ends: as its last twentieth begins, and at its end.
+std::optional<wall_time> next_notice(const certificate_record&);
+wall_time last_twentieth(wall_time not_before, wall_time not_after);
+
+}  // namespace evercert

@@ -1,0 +1,121 @@
+#include "manager/status.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <asio/post.hpp>
+
+#include "manager/impl.hpp"
+#include "manager/renewal_plan.hpp"
+
+namespace evercert {
+namespace {
+
+std::optional<last_problem> problem_of(const manager_context& context, const std::string& key) {
+    return context.all.with_failures([&](const failure_book& book) {
+        std::optional<last_problem> problem;
+        if (const auto* last = book.last(key))
+            problem = last_problem{last->kind, last->text, last->at, last->failures};
+        return problem;
+    });
+}
+
+certificate_state state_of(const manager_context& context, const std::string& key, const held_certificate& held) {
+    if (held.not_after() <= context.now())
+        return certificate_state::expired;
+    if (context.all.in_progress(key))
+        return certificate_state::renewing;
+    return context.now() >= last_twentieth(held.not_before(), held.not_after()) ? certificate_state::expiring
+                                                                                : certificate_state::valid;
+}
+
+}  // namespace
+
+certificate_status status_of(const manager_context& context, const std::string& key, const certificate_record& record) {
+    const auto facts = facts_of(context, key, record);
+    const auto next = plan_next(facts, context.now(), context.options.retry);
+    certificate_status status;
+    status.names = record.names();
+    status.state = state_of(context, key, *record.certificate);
+    status.not_before = record.certificate->not_before();
+    status.not_after = record.certificate->not_after();
+    status.problem = problem_of(context, key);
+    status.next = next.act;
+    if (next.act != next_act::none)
+        status.next_at = next.at;
+    status.reason = explain(next, facts);
+    status.saved = !context.safe.is_unsaved(key);
+    return status;
+}
+
+certificate_status status_without_certificate(const manager_context& context, const identifier& name) {
+    const auto key = certificate_key({name});
+    certificate_status status;
+    status.names = {name};
+    status.next = next_act::obtain;
+    status.reason = "nobody has asked for it yet";
+    status.problem = problem_of(context, key);
+    if (context.all.in_progress(key)) {
+        status.state = certificate_state::obtaining;
+        status.reason = "its order is in progress";
+    } else if (status.problem) {
+        status.state = certificate_state::failed;
+        status.next_at = context.all.with_failures([&](const failure_book& book) { return book.last(key)->retry_at; });
+        status.reason = "the last attempt failed; from then on the next client that asks for it has it tried again";
+    }
+    return status;
+}
+
+issue_answer manager::impl::can_issue(const std::vector<identifier>& names) const {
+    return limits.can_issue(names, certificates.kind_of(names));
+}
+
+void manager::impl::forget_failures(const identifier& name) {
+    asio::post(strand, [self = shared_from_this(), name] { self->certificates.forget_failures(name); });
+}
+
+std::optional<certificate_status> manager::impl::status(const identifier& name) const {
+    if (const auto held = index.find_held(name)) {
+        // Most have one name, and a key that says so; the others are looked for.
+        auto key = std::optional{certificate_key({name})};
+        auto record = all.certificate(*key);
+        if (!record || record->certificate != held)
+            key = all.key_of(held), record = key ? all.certificate(*key) : std::nullopt;
+        if (record)
+            return status_of(context, *key, *record);
+    }
+    auto without = status_without_certificate(context, name);
+    if (!all.lists(name) && without.state == certificate_state::not_asked_for)
+        return std::nullopt;
+    return without;
+}
+
+manager_status manager::impl::status() const {
+    manager_status status;
+    status.at = context.now();
+    status.directory_url = options.directory_url;
+    if (const auto account = all.account())
+        status.account_url = account->url;
+    status.clock_doubt = clock.doubt();
+    status.limiters = limits.status();
+    std::set<identifier> seen;
+    for (const auto& key : all.certificate_keys())
+        if (const auto record = all.certificate(key)) {
+            seen.insert(record->names().begin(), record->names().end());
+            status.certificates.push_back(status_of(context, key, *record));
+        }
+    for (const auto& name : all.hosts().names)
+        if (!seen.contains(name))
+            status.certificates.push_back(status_without_certificate(context, name));
+    // Names that clients asked for, and that failed, are in no list.
+    const auto failed = all.with_failures([](const failure_book& book) { return book.keys(certificates_prefix); });
+    for (const auto& one : failed)
+        if (const auto name = identifier::parse(one); name && !all.lists(*name) && seen.insert(*name).second)
+            status.certificates.push_back(status_without_certificate(context, *name));
+    std::sort(status.certificates.begin(), status.certificates.end(), [](const auto& a, const auto& b) {
+        return a.names < b.names;
+    });
+    return status;
+}
+
+}  // namespace evercert
