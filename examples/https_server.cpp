@@ -26,6 +26,8 @@ struct settings {
     std::uint16_t http_port = 80;
     std::uint16_t https_port = 443;
     std::string cache;
+    std::string store;
+    bool events = false;
     std::string email;
     std::vector<std::string> challenges;
     std::string log = "info";
@@ -40,7 +42,10 @@ void declare(CLI::App& app, settings& s) {
     app.add_option("--http-port", s.http_port, "redirects, and answers http-01; 0 = any free port")
         ->capture_default_str();
     app.add_option("--https-port", s.https_port, "0 = any free port")->capture_default_str();
-    app.add_option("--cache", s.cache, "the file that keeps account and certificates; none = in memory");
+    auto* cache = app.add_option("--cache", s.cache, "the file that keeps account and certificates; none = in memory");
+    app.add_option("--store", s.store, "the folder that keeps them, for many certificates or several processes")
+        ->excludes(cache);
+    app.add_flag("--events", s.events, "write every event to standard output, a line of JSON each");
     app.add_option("--email", s.email, "the contact of the account at the CA");
     app.add_option("--challenge", s.challenges, "tls-alpn-01 or http-01 (repeatable, the preferred first)")
         ->check(CLI::IsMember({"tls-alpn-01", "http-01"}));
@@ -70,6 +75,8 @@ evercert::manager_options manager_options(const settings& s) {
     for (const auto& name : s.challenges)
         options.challenges.push_back(
             name == "http-01" ? evercert::challenge_type::http_01 : evercert::challenge_type::tls_alpn_01);
+    if (!s.store.empty())
+        options.store = evercert::file_store(s.store);
     options.log.level = evercert::parse_log_level(s.log).value();
     options.log.sink = evercert::log_to_stderr();
     return options;
@@ -94,6 +101,19 @@ asio::awaitable<void> obtain(evercert::manager& manager, evercert::identifier ho
     }
 }
 
+// What happens, for a log collector. A stream of its own for each listener; nobody waits for a slow one.
+asio::awaitable<void> tell(evercert::event_stream events) {
+    try {
+        for (;;) {
+            const auto event = co_await events.next();
+            std::cout << evercert::to_json(event) << std::endl;
+        }
+    } catch (const evercert::error& e) {
+        if (e.code() != evercert::errc::stopped)
+            throw;
+    }
+}
+
 int run(const settings& s) {
     asio::io_context io;
     evercert::manager manager{io, manager_options(s)};
@@ -103,6 +123,8 @@ int run(const settings& s) {
     if (!s.cache.empty())
         manager.cache_file(s.cache);
     manager.handle("/", home);
+    if (s.events)
+        asio::co_spawn(io, tell(manager.events()), evercert::rethrow);
 
     asio::signal_set signals{io, SIGINT, SIGTERM};
     signals.async_wait([&](std::error_code failed, int) {

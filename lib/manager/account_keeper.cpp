@@ -2,6 +2,8 @@
 
 #include <evercert/error.hpp>
 
+#include "base/failure.hpp"
+#include "base/outcome.hpp"
 #include "issuance/make_key.hpp"
 
 namespace evercert {
@@ -56,6 +58,26 @@ void account_keeper::forget() {
     client_.reset();
 }
 
+asio::awaitable<std::optional<account_record>> account_keeper::load() {
+    std::optional<account_record> known;
+    const auto stored = co_await context_.safe.load(account_key(context_.options.directory_url));
+    if (stored)
+        known = read_account(*stored);
+    if (known && known->directory_url != context_.options.directory_url)
+        known.reset();
+    co_return known;
+}
+
+asio::awaitable<void> account_keeper::restore() {
+    if (context_.all.account())
+        co_return;
+    auto stored = co_await as_outcome(load());
+    if (stored.thrown)
+        context_.log(log_level::error, "the account in the store is damaged: {}", describe(stored.thrown).text);
+    else if (*stored.value && !context_.all.account())
+        context_.all.set_account(std::move(**stored.value));
+}
+
 asio::awaitable<account_record> account_keeper::find_or_make(std::string email) {
     if (auto known = context_.all.account()) {
         // A key without an account yet, such as that of a state from elsewhere: who asks now says whose it will be.
@@ -63,12 +85,8 @@ asio::awaitable<account_record> account_keeper::find_or_make(std::string email) 
             known->email = std::move(email);
         co_return std::move(*known);
     }
-    const auto stored = co_await context_.safe.load(account_key(context_.options.directory_url));
-    if (stored) {
-        auto known = read_account(*stored);
-        if (known.directory_url == context_.options.directory_url)
-            co_return known;
-    }
+    if (auto stored = co_await load())
+        co_return std::move(*stored);
     auto key = co_await make_key(worker_, context_.options.account_key);
     co_return account_record{context_.options.directory_url, std::move(email), "", std::move(key)};
 }

@@ -24,6 +24,9 @@ public:
     /// A client whose account the CA has. Registers if there is none yet; concurrent callers share that.
     asio::awaitable<client_ptr> client();
 
+    /// The account that the store has, if there is none in memory: asks nobody.
+    asio::awaitable<void> restore();
+
     /// A client for what needs no account: it registers nothing.
     client_ptr reader();
 
@@ -38,6 +41,7 @@ public:
 private:
     asio::awaitable<client_ptr> open(std::string email);
     asio::awaitable<void> agree(client_ptr);
+    asio::awaitable<std::optional<account_record>> load();
     asio::awaitable<account_record> find_or_make(std::string email);
     /// Pays for a new account; throws `errc::rate_limited` if the CA's limits forbid it.
     void check_ledger();

@@ -409,6 +409,7 @@ asio::awaitable<void> certificate_keeper::restore_memory() {
 asio::awaitable<bool> certificate_keeper::read_memory() {
     auto keys = state::memory_keys();
     keys.emplace_back(limits_key);
+    keys.emplace_back(hosts_key);
     for (const auto& key : keys) {
         const auto stored = co_await context_.safe.load(key);
         if (!stored || restored_)
@@ -416,12 +417,15 @@ asio::awaitable<bool> certificate_keeper::read_memory() {
         try {
             if (key == limits_key)
                 context_.all.set_limits(read_limits(*stored));
+            else if (key == hosts_key)
+                context_.all.restore_hosts(read_hosts(*stored));
             else if (const int damaged = context_.all.read_memory(key, *stored, context_.now()); damaged > 0)
                 context_.log(log_level::error, "{} entries of {} in the store are damaged and left out", damaged, key);
         } catch (const error& e) {
             context_.log(log_level::error, "{} in the store is damaged, and starts anew: {}", key, e.what());
         }
     }
+    co_await accounts_.restore();
     if (!restored_)
         memory_is_there();
     co_return true;

@@ -186,6 +186,12 @@ void state::set_hosts(host_policy hosts) {
     hosts_ = std::move(hosts);
 }
 
+void state::restore_hosts(host_policy hosts) {
+    const std::lock_guard lock{mutex_};
+    if (!hosts_.chosen)
+        hosts_ = std::move(hosts);
+}
+
 bool state::admits(const identifier& name) const {
     const std::lock_guard lock{mutex_};
     return hosts_.admits(name);

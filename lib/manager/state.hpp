@@ -41,6 +41,8 @@ public:
     void set_account(account_record);
     host_policy hosts() const;
     void set_hosts(host_policy);
+    /// What a store has: the application's own choice goes before it.
+    void restore_hosts(host_policy);
     bool admits(const identifier&) const;
     /// By name, not because any is admitted.
     bool lists(const identifier&) const;

@@ -78,6 +78,29 @@ TEST_CASE("https_server gets its certificate from Pebble, answers, and ends by e
     CHECK(again.wait(2s) == 0);
 }
 
+TEST_CASE(
+    "https_server keeps its certificates in a folder that others can read, tells its events, and starts from it") {
+    fixture f;
+    const auto store = f.folder / "store";
+    auto server = f.start_server({"--host", "a.test", "--store", store, "--events"});
+    CHECK(f.curl("a.test").starts_with("HTTP/1.1 200 OK\r\n"));
+    server.signal(SIGTERM);
+    CHECK(server.wait(2s) == 0);
+    for (const auto* type : {"registered", "obtained", "saved", "published"})
+        CHECK_THAT(server.log(), Catch::Contains("{\"type\":\"" + std::string{type} + "\""));
+    const auto pem = store + "/certificates/a.test.pem";
+    CHECK_THAT(
+        test::run_program({"openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", pem}),
+        Catch::Contains("DNS:a.test"));
+    CHECK_THAT(test::run_program({"openssl", "pkey", "-noout", "-text", "-in", pem}), Catch::Contains("prime256v1"));
+
+    f.ca.stop();
+    auto again = f.start_server({"--host", "a.test", "--store", store});
+    CHECK(f.curl("a.test").find("Hello") != std::string::npos);
+    again.signal(SIGTERM);
+    CHECK(again.wait(2s) == 0);
+}
+
 TEST_CASE("https_server ends in time while an order is in progress that goes nowhere") {
     fixture f;
     f.ca.stop();
