@@ -4,6 +4,8 @@
 
 #include <evercert/error.hpp>
 
+#include "base/wall_time.hpp"
+
 namespace evercert {
 namespace {
 
@@ -148,12 +150,12 @@ void order_limits::limits_changed() {
 void order_limits::restore() {
     const auto now = context_.now();
     const auto limits = context_.all.limits();
-    orders_.restore(limits.orders_full - now);
-    new_hosts_.restore(limits.new_hosts_full - now);
-    polls_.restore(limits.polls_full - now);
+    orders_.restore(between(now, limits.orders_full));
+    new_hosts_.restore(between(now, limits.new_hosts_full));
+    polls_.restore(between(now, limits.polls_full));
     std::vector<duration> ago;
     for (const auto when : limits.latest_orders)
-        ago.push_back(now - when);
+        ago.push_back(between(when, now));
     ceiling_.restore(std::move(ago));
     look();
 }

@@ -9,6 +9,7 @@
 
 #include <evercert/error.hpp>
 
+#include "base/wall_time.hpp"
 #include "crypto/encoding.hpp"
 #include "http/url.hpp"
 
@@ -38,9 +39,7 @@ std::string text(const json::object& in, std::string_view name) {
 wall_time time_of(const json::value& value, std::string_view name) {
     if (!value.is_int64())
         damaged(name, "is not a number of milliseconds");
-    // What a wall_time can hold, in milliseconds.
-    constexpr auto most = std::chrono::duration_cast<std::chrono::milliseconds>(duration::max()).count();
-    return wall_time{std::chrono::milliseconds{std::clamp<std::int64_t>(value.get_int64(), -most, most)}};
+    return from_milliseconds(value.get_int64());
 }
 
 wall_time time(const json::object& in, std::string_view name) { return time_of(member(in, name), name); }

@@ -1,6 +1,7 @@
 #include "store/document.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -36,6 +37,16 @@ json::value parse(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_finite(const json::value& value) {
+    if (const auto* number = value.if_double())
+        return std::isfinite(*number);
+    if (const auto* list = value.if_array())
+        return std::all_of(list->begin(), list->end(), is_finite);
+    const auto* object = value.if_object();
+    return !object ||
+        std::all_of(object->begin(), object->end(), [](const auto& entry) { return is_finite(entry.value()); });
+}
 
 std::string write_document(const state_items& items) {
     std::string text = fmt::format("{{\"evercert\": {}, \"items\": {{", document_version);
@@ -80,6 +91,8 @@ state_items read_document(std::string_view text) {
     for (const auto& entry : entries->get_object()) {
         if (!entry.value().is_object())
             damaged(fmt::format("the item {} is not an object", quoted(entry.key())));
+        if (!is_finite(entry.value()))
+            damaged(fmt::format("the item {} has a number that is too large", quoted(entry.key())));
         items.emplace(entry.key(), entry.value().get_object());
     }
     return items;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 namespace evercert {
 
@@ -17,6 +18,10 @@ std::string write_document(const state_items&);
 /// Throws `error`: `state_damaged` with the place and the reason, `state_version` if a later version wrote it. An
 /// empty text is an empty state.
 state_items read_document(std::string_view text);
+
+/// False if there is a number that was too large to be read: it became infinite, and could not be read again once it was
+/// written.
+bool is_finite(const boost::json::value&);
 
 /// The version that `write_document` writes: the highest that `read_document` takes.
 inline constexpr int document_version = 1;

@@ -9,6 +9,7 @@
 #include <evercert/error.hpp>
 
 #include "crypto/pem.hpp"
+#include "store/document.hpp"
 
 namespace evercert {
 namespace {
@@ -49,6 +50,8 @@ json::object parse_object(std::string_view text) {
         damaged(fmt::format("it is not JSON ({})", failed.message()));
     if (!parsed.is_object())
         damaged("it is not a JSON object");
+    if (!is_finite(parsed))
+        damaged("it has a number that is too large");
     return std::move(parsed.get_object());
 }
 

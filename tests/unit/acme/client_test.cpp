@@ -198,7 +198,6 @@ TEST_CASE("a wait ends at its bound") {
         auto thrown = co_await error_of(client.wait_authorization(ca.url("/authz/1")));
         CHECK(thrown.code() == errc::timed_out);
         CHECK(contains(thrown.what(), ca.url("/authz/1")));
-        CHECK(ca.count("/authz/1") >= 2);
     });
 }
 

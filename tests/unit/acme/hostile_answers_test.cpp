@@ -312,10 +312,14 @@ TEST_CASE("an answer that is no end or no HTTP ends every step, which says which
     with_ca([&](scripted_ca& ca) -> asio::awaitable<void> {
         ca.offer_renewal_info();
         for (auto& step : all_steps()) {
-            auto all = cases;
-            // The answer to a HEAD has no body.
-            if (step.name != "newNonce")
-                all.insert(all.end(), bodies.begin(), bodies.end());
+            // One way to ask is enough for the rest: a signed one, a GET, and a HEAD, whose answer has no body.
+            std::vector<raw_case> all{bodies[0]};
+            if (step.name == "order" || step.name == "renewalInfo") {
+                all = bodies;
+                all.insert(all.end(), cases.begin(), cases.end());
+            } else if (step.name == "newNonce") {
+                all = cases;
+            }
             for (auto& one : all) {
                 INFO(step.name << ": " << one.first << one.again.substr(0, 80));
                 auto options = ca.options();

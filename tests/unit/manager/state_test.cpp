@@ -1,3 +1,5 @@
+#include <cstdint>
+#include <limits>
 #include <set>
 
 #include <boost/json/array.hpp>
@@ -143,6 +145,16 @@ TEST_CASE("a certificate that comes without a draw has one from its chain, the s
     CHECK((draw > 0 && draw < 1));
     CHECK(read_certificate(value).draw == draw);
     CHECK(read_certificate(filled().at("certificates/a.test")).draw == 0.5);
+}
+
+TEST_CASE("a time that no clock can show is brought into those that can") {
+    auto items = filled();
+    items["limits"]["orders_full_ms"] = std::numeric_limits<std::int64_t>::max();
+    items["limits"]["new_hosts_full_ms"] = std::numeric_limits<std::int64_t>::min();
+    state all{directory};
+    all.replace(items, now);
+    CHECK(all.limits().orders_full > now + std::chrono::days{365 * 200});
+    CHECK(all.limits().new_hosts_full < now - std::chrono::days{365 * 200});
 }
 
 TEST_CASE("a key that is not the certificate's is refused") {

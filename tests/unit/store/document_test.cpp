@@ -52,6 +52,9 @@ TEST_CASE("a damaged document is refused with the place and the reason") {
         refusal("{\"Email\": \"\", \"Reg\": null, \"Certs\": {}}").find("read its text with unmarshal()") !=
         std::string::npos);
     CHECK(refusal(std::string(100'000, '[')).find("not JSON") != std::string::npos);
+    CHECK(
+        refusal("{\"evercert\": 1, \"items\": {\"a\": {\"b\": [{\"c\": -1e999}]}}}")
+            .find("\"a\" has a number that is too large") != std::string::npos);
 }
 
 TEST_CASE("a truncated document is refused wherever it was cut") {

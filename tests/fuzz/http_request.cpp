@@ -1,0 +1,37 @@
+#include "http_messages.hpp"
+
+using namespace evercert;
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const auto input = fuzz::text_of(data, size);
+    http1_request_decoder whole{fuzz::limits};
+    const auto taken = fuzz::feed(whole, input, input.size());
+    fuzz::check_bounds(whole);
+    for (std::size_t piece : {1, 7}) {
+        http1_request_decoder decoder{fuzz::limits};
+        const auto again = fuzz::feed(decoder, input, piece);
+        fuzz::check_bounds(decoder);
+        fuzz::must(decoder.complete() == whole.complete(), "pieces make the same message");
+        fuzz::must(decoder.failure().has_value() == whole.failure().has_value(), "pieces are refused as the whole");
+        if (!whole.complete())
+            continue;
+        fuzz::must(again == taken, "pieces end where the whole does");
+        fuzz::must(decoder.message().method == whole.message().method, "pieces have the same method");
+        fuzz::must(decoder.message().target == whole.message().target, "pieces have the same target");
+        fuzz::must(decoder.message().body == whole.message().body, "pieces have the same body");
+        fuzz::must(fuzz::same(decoder.message().fields, whole.message().fields), "pieces have the same fields");
+    }
+    if (!whole.complete())
+        return 0;
+    auto& message = whole.message();
+    const auto wire = fuzz::read([&] { return encode_request(message, message.target, "a.test"); });
+    if (!wire)
+        return 0;
+    http1_request_decoder decoder{{64'000, 64'000}};
+    fuzz::must(fuzz::feed(decoder, *wire, wire->size()) == wire->size(), "what is written is read to its end");
+    fuzz::must(decoder.complete(), "what is written can be read");
+    fuzz::must(decoder.message().method == message.method, "a method is the same after it was written");
+    fuzz::must(decoder.message().target == message.target, "a target is the same after it was written");
+    fuzz::must(decoder.message().body == message.body, "a body is the same after it was written");
+    return 0;
+}
