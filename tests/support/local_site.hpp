@@ -32,7 +32,6 @@ public:
         ca.emplace(io.get_executor(), std::move(ca_options));
         write_file(folder / "root.pem", ca->issuing_root_pem());
 
-        evercert::manager_options options;
         options.directory_url = ca->directory_url();
         options.http.ca_file = ca->api_root_file();
         options.server.addresses = {asio::ip::address_v4::loopback()};
@@ -50,7 +49,7 @@ public:
         };
         if (adjust)
             adjust(options);
-        manager.emplace(io, std::move(options));
+        manager.emplace(io, options);
         manager->handle("/", [](evercert::request asked) { return hello(std::move(asked)); });
     }
     ~local_site() { stop(); }
@@ -94,6 +93,7 @@ public:
     }
 
     temporary_folder folder;
+    evercert::manager_options options;  ///< what the manager was made with
     std::function<void(std::string_view)> on_line;
     asio::io_context io;
     std::optional<evercert::testing::acme_server> ca;
