@@ -25,7 +25,7 @@ enum class certificate_state {
 
 std::string_view to_string(certificate_state) noexcept;
 
-/// What a manager does next for a certificate.
+/// What a manager does next for a certificate. Polls are told by `certificate_status::poll_at`.
 enum class next_act { none, poll_renewal_info, renew, obtain, forget };
 
 std::string_view to_string(next_act) noexcept;
@@ -48,6 +48,8 @@ struct certificate_status {
     std::optional<wall_time> next_at;
     /// Why then: "a third of its lifetime is left", "the CA suggests …", "the last attempt failed: …".
     std::string reason;
+    /// When the CA is asked whether it suggests another time (RFC 9773). Never `next`, since nothing depends on it.
+    std::optional<wall_time> poll_at;
     bool saved = true;  ///< false while the store has not taken it
 };
 

@@ -33,8 +33,10 @@ asio::awaitable<void> admission_desk::admit(identifier name) {
         const bool admitted = co_await ask(name);
         answered = admitted ? answer::yes : answer::no;
     }
-    if (answered == answer::no)
-        throw refusal(name);
+    if (answered == answer::yes)
+        co_return;
+    context_.tell(event_type::refused, {name});
+    throw refusal(name);
 }
 
 asio::awaitable<bool> admission_desk::ask(identifier name) {

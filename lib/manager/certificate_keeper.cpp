@@ -88,11 +88,11 @@ asio::awaitable<void> certificate_keeper::renew(std::string key) {
     if (!record)
         co_return;
     context_.log(log_level::info, "renewing the certificate for {}", to_string(record->names()));
-    job due{std::move(key), record->names(), purpose::renewal};
-    const auto result = co_await as_outcome(join(std::move(due)));
-    // Everything else was done by the flight, which may have been a handshake's.
+    const job due{std::move(key), record->names(), purpose::renewal};
+    const auto result = co_await as_outcome(join(due));
+    // A success planned it. The flight may have been a handshake's, which knows nothing of the plan.
     if (result.thrown)
-        context_.log(log_level::debug, "not renewed: {}", describe(result.thrown).text);
+        plan_.plan_after_failure(due.key);
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
@@ -106,10 +106,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
 asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
     const in_progress_mark marked{context_.all, wanted.key};
     auto result = co_await as_outcome(fetch(wanted));
-    if (result.thrown && wanted.why == purpose::renewal) {
+    if (result.thrown && wanted.why == purpose::renewal)
         remember_failure(wanted, result.thrown);
-        plan_.plan_after_failure(wanted.key);
-    }
     co_return result.get();
 }
 
@@ -156,7 +154,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::load(const job& wanted) {
         if (current && record.certificate->not_after() <= current->certificate->not_after())
             co_return nullptr;
         auto loaded = record.certificate->get();
-        verify_servable(*loaded, wanted.names, context_.now());
+        // What is not valid yet is evidence against our clock: it is served.
+        verify_servable(*loaded, wanted.names, std::max(context_.now(), loaded->not_before()));
         publish(wanted.key, std::move(record), event_type::loaded);
         co_return loaded;
     } catch (const error& e) {
@@ -276,8 +275,10 @@ asio::awaitable<certificate_ptr> certificate_keeper::resume_pending(job wanted, 
             context_.log(log_level::warning, "the pending order {} is not used: {}", at, e.what());
         }
     }
+    if (!pending)
+        co_return nullptr;
     certificate_ptr found;
-    if (pending && pending->directory_url == context_.options.directory_url) {
+    if (pending->directory_url == context_.options.directory_url) {
         const auto age = context_.now() - pending->at;
         const bool hangs = age < duration{} || age > issuer::processing_max;
         found = co_await issuer_.resume(*client, pending->url, pending->key, wanted.names, !hangs);
@@ -393,7 +394,8 @@ void certificate_keeper::remember_failure(const job& wanted, std::exception_ptr 
     });
     context_.tell(event_type::retry_planned, wanted.names, [&](manager_event& event) {
         event.failure = failed.kind;
-        event.next = record.retry_at;
+        event.next = current ? plan_next(facts_of(context_, wanted.key, *current), now, context_.options.retry).at
+                             : record.retry_at;
     });
 }
 

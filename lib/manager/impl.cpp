@@ -34,6 +34,22 @@ void check(const manager_options& options) {
         options.waiters_max > 0 && options.waiters_per_name_max > 0, "manager_options::waiters_max must be 1 or more");
     require(options.orders_in_progress_max > 0, "manager_options::orders_in_progress_max must be 1 or more");
     require(options.order_timeout.count() > 0, "manager_options::order_timeout must be longer than 0");
+    require(
+        options.order_ceiling.count >= 0 && options.order_ceiling.window.count() >= 0,
+        "manager_options::order_ceiling must not be negative: 0 is no limit");
+    require(
+        options.renewal_info_polls.interval.count() >= 0 && options.renewal_info_polls.burst > 0,
+        "manager_options::renewal_info_polls needs a burst of 1 or more");
+    require(options.clock_tolerance.count() > 0, "manager_options::clock_tolerance must be longer than 0");
+    require(options.clock_check_interval.count() > 0, "manager_options::clock_check_interval must be longer than 0");
+    require(options.admission_timeout.count() > 0, "manager_options::admission_timeout must be longer than 0");
+    require(options.expired_kept.count() >= 0, "manager_options::expired_kept must not be negative");
+    require(options.events_waiting_max > 0, "manager_options::events_waiting_max must be 1 or more");
+    require(options.parsed_certificates_max > 0, "manager_options::parsed_certificates_max must be 1 or more");
+    if (options.limits)
+        require(
+            options.limits->renewal_reserve_percent >= 0 && options.limits->renewal_reserve_percent <= 90,
+            "ca_limits::renewal_reserve_percent is a share from 0 to 90");
     account_key(options.directory_url);
 }
 
@@ -183,8 +199,10 @@ context_lookup manager::impl::lookup_for_context() {
         if (!self)
             throw error{errc::stopped, "the manager is gone"};
         auto known = self->look_up(hello);
-        if (known.name && !known.found && self->certificates.is_refused(*known.name))
+        if (known.name && !known.found && self->certificates.is_refused(*known.name)) {
+            self->context.tell(event_type::refused, {*known.name});
             throw admission_desk::refusal(*known.name);
+        }
         if (known.name && !self->is_current(known.found))
             self->obtain_later(std::move(*known.name));
         return known.found;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include <asio/post.hpp>
 
@@ -32,7 +33,8 @@ certificate_state state_of(const manager_context& context, const std::string& ke
 }  // namespace
 
 certificate_status status_of(const manager_context& context, const std::string& key, const certificate_record& record) {
-    const auto facts = facts_of(context, key, record);
+    auto facts = facts_of(context, key, record);
+    const auto poll_at = std::exchange(facts.poll_at, std::nullopt);
     const auto next = plan_next(facts, context.now(), context.options.retry);
     certificate_status status;
     status.names = record.names();
@@ -44,6 +46,8 @@ certificate_status status_of(const manager_context& context, const std::string& 
     if (next.act != next_act::none)
         status.next_at = next.at;
     status.reason = explain(next, facts);
+    if (poll_at && next.act == next_act::renew && *poll_at < next.at)
+        status.poll_at = poll_at;
     status.saved = !context.safe.is_unsaved(key);
     return status;
 }

@@ -50,6 +50,7 @@ json::object as_object(const certificate_status& status) {
     object["next"] = to_string(status.next);
     add(object, "next_at", status.next_at);
     add(object, "reason", status.reason);
+    add(object, "poll_at", status.poll_at);
     object["saved"] = status.saved;
     return object;
 }

@@ -19,7 +19,8 @@ std::error_code code_of(test::local_site& site, asio::awaitable<certificate_ptr>
 }
 client_hello asks(std::string name) { return client_hello{std::move(name), {}}; }
 
-std::string location_of(const manager& by, const std::string& method, const std::string& host, const std::string& path) {
+std::string location_of(
+    const manager& by, const std::string& method, const std::string& host, const std::string& path) {
     request asked{method, path};
     asked.host = host;
     const auto answer = by.redirect_http(asked);
@@ -61,8 +62,7 @@ TEST_CASE("seed: Register: the prompt gets the terms, a refusal changes nothing,
     agree = true;
     site.run(site.manager->register_account("ops@a.test"));
     CHECK_THAT(site.manager->marshal(), Catch::Contains("ops@a.test"));
-    CHECK_THROWS_WITH(
-        site.run(site.manager->register_account("ops@a.test")), Catch::Contains("already registered"));
+    CHECK_THROWS_WITH(site.run(site.manager->register_account("ops@a.test")), Catch::Contains("already registered"));
 }
 
 TEST_CASE("seed: Registered: true once the CA has the account, after a restart too") {
@@ -136,9 +136,8 @@ TEST_CASE("seed: demand loading: later handshakes wait for the first one's order
     site.start();
     std::vector<std::unique_ptr<test::started<certificate_ptr>>> asking;
     for (int i = 0; i < 20; ++i)
-        asking.push_back(
-            std::make_unique<test::started<certificate_ptr>>(
-                site.io.get_executor(), site.manager->get_certificate(asks("a.test"))));
+        asking.push_back(std::make_unique<test::started<certificate_ptr>>(
+            site.io.get_executor(), site.manager->get_certificate(asks("a.test"))));
     for (auto& one : asking)
         CHECK(site.run(one->join())->covers("a.test"));
     CHECK(site.ca->count("newOrder") == 1);
