@@ -79,6 +79,7 @@ public:
 private:
     friend class event_bus;
     class queue;
+    class last_orders;
     explicit event_stream(std::shared_ptr<queue>);
     std::shared_ptr<queue> queue_;
 };

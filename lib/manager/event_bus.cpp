@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <deque>
+#include <set>
 
+#include <asio/execution_context.hpp>
 #include <asio/experimental/concurrent_channel.hpp>
 #include <asio/redirect_error.hpp>
+#include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -17,6 +20,33 @@ namespace {
 using signal_channel = asio::experimental::concurrent_channel<void(std::error_code, int)>;
 
 }  // namespace
+
+/// Signals come from other threads. An io_context that is being destroyed takes none: of asio's own services neither the
+/// channels' nor the scheduler's locks out those who post while it shuts down. This one is shut down before them, since it is
+/// younger, and has every waiter in the context forgotten under its queue's mutex.
+class event_stream::last_orders final : public asio::execution_context::service {
+public:
+    using key_type = last_orders;
+    static inline asio::execution_context::id id;
+    class list;
+
+    explicit last_orders(asio::execution_context& context) : service{context}, list_{std::make_shared<list>()} {}
+
+    static std::shared_ptr<list> of(const asio::any_io_executor& executor) {
+        auto& context = asio::query(executor, asio::execution::context);
+        if (!asio::has_service<last_orders>(context)) {
+            // What a signal goes through has to be older.
+            asio::make_strand(executor);
+            const signal_channel channel{executor};
+        }
+        return asio::use_service<last_orders>(context).list_;
+    }
+
+private:
+    void shutdown() noexcept override;
+
+    const std::shared_ptr<list> list_;
+};
 
 class event_stream::queue {
 public:
@@ -75,35 +105,13 @@ public:
         return fate_ == fate::left;
     }
 
-    /// The one who waits. Its channel lives in the waiting coroutine, and so no longer than that coroutine's io_context,
-    /// whatever becomes of the stream; the mutex keeps a signal and its end apart.
-    class waiter {
-    public:
-        waiter(queue& of, signal_channel& channel) : of_{of} {
-            const std::lock_guard lock{of_.mutex_};
-            if (of_.waiter_)
-                throw error{errc::too_many_waiters, "another next() waits for this stream of events already"};
-            of_.waiter_ = &channel;
-            // What came before this is not signalled.
-            if (!of_.waiting_.empty() || of_.fate_ != fate::open)
-                of_.wake();
-        }
-        ~waiter() {
-            const std::lock_guard lock{of_.mutex_};
-            of_.waiter_ = nullptr;
-        }
-        waiter(const waiter&) = delete;
-
-    private:
-        queue& of_;
-    };
-
+    class waiter;
     static asio::awaitable<manager_event> next(std::shared_ptr<queue> self);
 
 private:
     void wake() {
-        if (waiter_)
-            waiter_->try_send(std::error_code{}, 0);
+        if (channel_)
+            channel_->try_send(std::error_code{}, 0);
     }
 
     const std::size_t waiting_max_;
@@ -111,13 +119,78 @@ private:
     std::deque<std::shared_ptr<const manager_event>> waiting_;
     std::uint64_t lost_ = 0;
     fate fate_ = fate::open;
-    signal_channel* waiter_ = nullptr;
+    signal_channel* channel_ = nullptr;  ///< the waiter's, while it can be signalled
 };
+
+/// The waiters in one io_context. Locked before a queue, never after.
+class event_stream::last_orders::list {
+public:
+    class entry {
+    public:
+        entry(std::shared_ptr<list> in, queue::waiter& who) : in_{std::move(in)}, who_{who} {
+            const std::lock_guard lock{in_->mutex_};
+            in_->waiters_.insert(&who_);
+        }
+        ~entry() {
+            const std::lock_guard lock{in_->mutex_};
+            in_->waiters_.erase(&who_);
+        }
+        entry(const entry&) = delete;
+
+    private:
+        const std::shared_ptr<list> in_;
+        queue::waiter& who_;
+    };
+
+    void end() noexcept;
+
+private:
+    std::mutex mutex_;
+    std::set<queue::waiter*> waiters_;
+};
+
+/// The one who waits. Its channel lives in the waiting coroutine, whatever becomes of the stream; the mutex keeps a signal and
+/// its end apart.
+class event_stream::queue::waiter {
+public:
+    waiter(queue& of, signal_channel& channel, std::shared_ptr<last_orders::list> context)
+        : of_{of}, channel_{channel}, in_context_{std::move(context), *this} {
+        const std::lock_guard lock{of_.mutex_};
+        if (of_.channel_)
+            throw error{errc::too_many_waiters, "another next() waits for this stream of events already"};
+        of_.channel_ = &channel_;
+        // What came before this is not signalled.
+        if (!of_.waiting_.empty() || of_.fate_ != fate::open)
+            of_.wake();
+    }
+    ~waiter() { out_of_reach(); }
+    waiter(const waiter&) = delete;
+
+    void out_of_reach() noexcept {
+        const std::lock_guard lock{of_.mutex_};
+        if (of_.channel_ == &channel_)
+            of_.channel_ = nullptr;
+    }
+
+private:
+    queue& of_;
+    signal_channel& channel_;
+    const last_orders::list::entry in_context_;
+};
+
+void event_stream::last_orders::list::end() noexcept {
+    const std::lock_guard lock{mutex_};
+    for (auto* const one : waiters_)
+        one->out_of_reach();
+    waiters_.clear();
+}
+
+void event_stream::last_orders::shutdown() noexcept { list_->end(); }
 
 asio::awaitable<manager_event> event_stream::queue::next(std::shared_ptr<queue> self) {
     const auto executor = co_await asio::this_coro::executor;
     signal_channel channel{executor, 1};
-    const waiter waiting{*self, channel};
+    const waiter waiting{*self, channel, last_orders::of(executor)};
     for (;;) {
         // Nobody would get what a stream that was destroyed still holds, nor what a cancelled caller took.
         const auto state = co_await asio::this_coro::cancellation_state;
