@@ -53,8 +53,8 @@ struct file_store_options {
 /// file not deleted by others. Tokens grow from lease to lease, over restarts too. A child of fork() without exec() keeps
 /// its parent's locks as long as it lives.
 ///
-/// *File systems*: must have flock and hard links, as ext4, XFS, btrfs, ZFS and tmpfs do. NFS has flock, but other machines
-/// see files late: use a store made for fleets there.
+/// *File systems*: must have flock, as ext4, XFS, btrfs, ZFS and tmpfs do. NFS has it, but other machines see
+/// files late: use a store made for fleets there.
 ///
 /// *Threads*: thread-safe. *Cancellation* leaves no lock, no descriptor and no half file behind; what has reached
 /// the disk's thread is done to its end first. *Lifetime*: the io_context of those who wait must outlive what is in

@@ -166,7 +166,7 @@ std::uint64_t file_locks::next_token(const file_folder& folder) const {
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(clock_->wall().time_since_epoch());
     const bool plausible = read.ec == std::errc{} && last < std::uint64_t{1} << 63;
     const auto token =
-        std::max(plausible ? last + 1 : 1, static_cast<std::uint64_t>(std::max<long>(micros.count(), 0)));
+        std::max(plausible ? last + 1 : 1, static_cast<std::uint64_t>(std::max<std::int64_t>(micros.count(), 0)));
     const auto written = fmt::format("{:0{}}\n", token, token_digits);
     if (::pwrite(file.get(), written.data(), written.size(), 0) != static_cast<ssize_t>(written.size()))
         throw_file_error("write", path);

@@ -261,8 +261,10 @@ file_tree::pending::pending(
 }
 
 file_tree::pending::~pending() {
-    if (file_ && !fresh_.empty())
-        ::unlinkat(writing_.get(), fresh_.c_str(), 0);
+    if (!file_ || fresh_.empty())
+        return;
+    ::unlinkat(writing_.get(), fresh_.c_str(), 0);
+    ::unlinkat(writing_.get(), previous_name().c_str(), 0);
 }
 
 void file_tree::pending::create() {
@@ -285,15 +287,31 @@ void file_tree::pending::create() {
     throw error{errc::store_failed, writing_.path_of("") + " is full of files: remove them"};
 }
 
+/// As a hard link, so that the value is never missing. Linux refuses links to files of other users, and some file systems
+/// have none: then a copy.
+bool file_tree::pending::set_aside(const std::string& name, const std::string& as) const {
+    if (::linkat(folder_.get(), name.c_str(), writing_.get(), as.c_str(), 0) == 0)
+        return true;
+    if (errno == ENOENT)
+        return false;
+    if (errno != EPERM && errno != EACCES && errno != EOPNOTSUPP && errno != EMLINK)
+        throw_file_error("keep the previous generation of", folder_.path_of(name));
+    const auto original = folder_.open_file(name, O_RDONLY);
+    if (!original)
+        return false;
+    const auto content = read_whole(original.get(), file_size_max, folder_.path_of(name));
+    const auto copy = writing_.open_file(as, O_WRONLY | O_CREAT | O_TRUNC);
+    write_whole(copy.get(), content, writing_.path_of(as));
+    return true;
+}
+
 void file_tree::pending::keep_previous() const {
-    const auto linked = fresh_ + "-previous";
+    const auto linked = previous_name();
+    ::unlinkat(writing_.get(), linked.c_str(), 0);  // of a process with our number, in a container that was killed
     for (const auto suffix : {pem, json_suffix}) {
         const auto name = name_ + std::string{suffix};
-        if (::linkat(folder_.get(), name.c_str(), writing_.get(), linked.c_str(), 0) != 0) {
-            if (errno == ENOENT)
-                continue;  // the first generation
-            throw_file_error("keep the previous generation of", folder_.path_of(name));
-        }
+        if (!set_aside(name, linked))
+            continue;  // the first generation
         // Another store that opens now takes it for abandoned: then the generation before that one stays.
         const bool kept =
             ::renameat(writing_.get(), linked.c_str(), previous_.get(), name.c_str()) == 0 || errno == ENOENT;

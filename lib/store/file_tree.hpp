@@ -41,6 +41,8 @@ public:
             std::string_view content);
         void create();
         void keep_previous() const;
+        std::string previous_name() const { return fresh_ + "-previous"; }
+        bool set_aside(const std::string& name, const std::string& as) const;
 
         file_folder writing_, previous_, folder_;
         std::string name_;
