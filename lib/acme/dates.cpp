@@ -1,5 +1,6 @@
 #include "acme/dates.hpp"
 
+#include <algorithm>
 #include <locale>
 #include <sstream>
 #include <string>
@@ -28,16 +29,20 @@ std::optional<date::sys_seconds> parse(std::string_view text, const char* format
     return time;
 }
 
-/// `shape` has 9 for a digit, and other characters as themselves.
-bool has_shape(std::string_view text, std::string_view shape) {
-    if (text.size() != shape.size())
-        return false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        bool is_digit = text[i] >= '0' && text[i] <= '9';
-        if (shape[i] == '9' ? !is_digit : text[i] != shape[i])
-            return false;
+bool fits(char c, char shape) {
+    bool is_digit = c >= '0' && c <= '9';
+    switch (shape) {
+    case '9': return is_digit;
+    case '8': return is_digit || c == ' ';
+    case 'x': return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    default: return c == shape;
     }
-    return true;
+}
+
+/// `shape` has 9 for a digit, 8 for a digit or a space, x for a letter, and other characters as themselves. The date library
+/// computes with numbers that are not there, so it gets nothing else.
+bool has_shape(std::string_view text, std::string_view shape) {
+    return std::equal(text.begin(), text.end(), shape.begin(), shape.end(), fits);
 }
 
 /// "Z" or "+01:00"; nothing for anything else.
@@ -97,10 +102,18 @@ std::optional<wall_time> parse_rfc3339(std::string_view text) {
 std::optional<wall_time> parse_http_date(std::string_view text) {
     if (text.size() > date_size_max)
         return {};
-    for (const auto* format : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"})
-        if (auto time = parse(text, format))
-            return clamp(*time);
-    return {};
+    // The second form has the whole name of the day.
+    auto from_comma = text.substr(std::min(text.find(','), text.size()));
+    std::optional<date::sys_seconds> time;
+    if (has_shape(text, "xxx, 99 xxx 9999 99:99:99 GMT"))
+        time = parse(text, "%a, %d %b %Y %H:%M:%S GMT");
+    else if (has_shape(from_comma, ", 99-xxx-99 99:99:99 GMT"))
+        time = parse(text, "%A, %d-%b-%y %H:%M:%S GMT");
+    else if (has_shape(text, "xxx xxx 89 99:99:99 9999"))
+        time = parse(text, "%a %b %e %H:%M:%S %Y");
+    if (!time)
+        return {};
+    return clamp(*time);
 }
 
 }  // namespace evercert::acme

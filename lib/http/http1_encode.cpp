@@ -80,9 +80,10 @@ std::string http_date(wall_time when) {
     constexpr std::array<std::string_view, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     constexpr std::array<std::string_view, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    const auto day = floor<std::chrono::days>(when);
+    const auto second = floor<seconds>(when);
+    const auto day = floor<std::chrono::days>(second);
     const year_month_day date{day};
-    const hh_mm_ss time{floor<seconds>(when - day)};
+    const hh_mm_ss time{second - day};
     return fmt::format(
         "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", days[weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
         months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()), time.hours().count(),

@@ -1,5 +1,7 @@
 #include "store/file_value.hpp"
 
+#include <algorithm>
+
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -74,6 +76,9 @@ bool is_pem_pair(std::string_view key, std::string_view chain) {
         chain.ends_with("-----\n");
 }
 
+/// What base64, labels and headers are made of.
+bool is_text(char c) { return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\r'; }
+
 /// Of somebody else: a private key, the certificate and its issuers, in any order of the two.
 json::object read_foreign_pem(std::string_view text) {
     std::string key, chain;
@@ -140,6 +145,9 @@ read_file_value read_pem_file(std::string_view text, bool holds_key) {
     const auto chain_at = find_at_line(pem, certificate_begin);
     if (chain_at == 0 || chain_at == pem.npos)
         damaged("its private key or its certificate is missing");
+    // What is in them is for others to find out, but JSON cannot have everything that a file can.
+    if (!std::all_of(pem.begin(), pem.end(), is_text))
+        damaged("its private key or its certificate has characters that PEM has not");
     read.value["chain"] = json::string_view{pem.substr(chain_at)};
     read.value["key"] = json::string_view{pem.substr(0, chain_at)};
     return read;

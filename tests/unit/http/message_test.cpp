@@ -60,6 +60,12 @@ TEST_CASE("a response head has the fields that are the server's, once") {
     CHECK(encode_response_head(message, true, wall_time{}).find("Content-Length") == std::string::npos);
 }
 
+TEST_CASE("a clock may show any time that there is") {
+    CHECK(http_date(wall_time::min()) == "Tue, 21 Sep 1677 00:12:43 GMT");
+    CHECK(http_date(wall_time{}) == "Thu, 01 Jan 1970 00:00:00 GMT");
+    CHECK(http_date(wall_time::max()) == "Fri, 11 Apr 2262 23:47:16 GMT");
+}
+
 TEST_CASE("a field that would split the message is not sent") {
     const std::vector<std::string> values = {"a\r\nB: c", "a\nb", "a\rb", std::string{"a\0b", 3}, "a\x7f"};
     for (const auto& bad : values) {

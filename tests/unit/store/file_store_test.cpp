@@ -146,7 +146,8 @@ TEST_CASE("a damaged file is an error that names it, and is kept as the previous
     for (const auto& garbage :
          {std::string{}, std::string{"garbage"}, std::string{"evercert: {"}, std::string{"evercert: {}\n"},
           std::string{"evercert: []\n"} + key + chain, "evercert: {}\n" + key, chain, key, key + other + chain,
-          other + chain, chain.substr(0, chain.size() / 2), std::string(1000, '\0')}) {
+          other + chain, chain.substr(0, chain.size() / 2), "evercert: {}\n" + key + chain + "\xff",
+          std::string{"evercert: {\"draw\": 1e999}\n"} + key + chain, std::string(1000, '\0')}) {
         test::write_all_to(path, garbage);
         CHECK_THAT(
             failure([&] { f.run(store->load("certificates/a.test")); }, errc::state_damaged), ContainsSubstring(path));
@@ -156,7 +157,7 @@ TEST_CASE("a damaged file is an error that names it, and is kept as the previous
     CHECK(f.load(*store, "certificates/a.test") == value);
     CHECK(test::read_all(f.path("previous/certificates/a.test.pem")) == std::string(1000, '\0'));
 
-    for (const auto* garbage : {"", "[]", "{\"any\":", "{} {}"}) {
+    for (const auto* garbage : {"", "[]", "{\"any\":", "{} {}", "{\"any\": 1e999}"}) {
         test::write_all_to(f.path("hosts.json"), garbage);
         CHECK_THAT(
             failure([&] { f.run(store->load("hosts")); }, errc::state_damaged),
