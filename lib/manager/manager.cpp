@@ -95,7 +95,12 @@ std::vector<endpoint> manager::https_endpoints() const { return impl_->https.get
 void manager::stop() { impl_->stop(); }
 
 void manager::install(SSL_CTX* context, std::vector<std::string> alpn_protocols) {
-    prepare_server_context(context, std::move(alpn_protocols), impl_->lookup_for_context());
+    // The context may outlive the manager.
+    auto report = [weak = std::weak_ptr{impl_}](const certificate_ptr& used, handshake_result how) {
+        if (const auto self = weak.lock())
+            self->handshake_ended(used, how);
+    };
+    prepare_server_context(context, std::move(alpn_protocols), impl_->lookup_for_context(), std::move(report));
 }
 
 std::string manager::marshal() const { return write_document(impl_->all.items()); }
