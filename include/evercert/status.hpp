@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,6 +66,10 @@ struct manager_status {
     std::string account_url;                 ///< empty without account
     std::optional<std::string> clock_doubt;  ///< why the wall clock is not believed
     std::vector<limiter_status> limiters;
+    /// Since this manager was made.
+    std::uint64_t ordered = 0;
+    std::uint64_t issued = 0;
+    std::uint64_t failed_validations = 0;
     std::vector<certificate_status> certificates;  ///< in the order of their first names
 };
 

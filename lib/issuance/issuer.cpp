@@ -54,6 +54,7 @@ asio::awaitable<acme::order> issuer::place(
     std::vector<presented> answers;
     learned.try_again = false;
     learned.not_authorized.clear();
+    learned.not_a_replacement = false;
     auto what = "the order for " + to_string(names);
     auto steps = place_steps(client, std::move(names), std::move(replaces), learned, answers);
     auto work = within(*clock_, options_.order_timeout, std::move(what), std::move(steps));
@@ -73,7 +74,7 @@ asio::awaitable<acme::order> issuer::place(
 asio::awaitable<acme::order> issuer::place_steps(
     acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned,
     std::vector<presented>& answers) {
-    auto placed = co_await new_order(client, names, std::move(replaces));
+    auto placed = co_await new_order(client, names, std::move(replaces), learned);
     log_(log_level::info, "order for {}: {}", to_string(names), placed.url);
     if (placed.status == acme::order_status::pending)
         co_await authorize(client, placed, learned, answers);
@@ -87,12 +88,13 @@ asio::awaitable<acme::order> issuer::place_steps(
 }
 
 asio::awaitable<acme::order> issuer::new_order(
-    acme::client& client, std::vector<identifier> names, std::string replaces) {
+    acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned) {
     if (replaces.empty())
         co_return co_await client.new_order(std::move(names));
     auto placed = co_await as_outcome(client.new_order(names, std::move(replaces)));
     if (!placed.thrown || !is_refusal(placed.thrown))
         co_return placed.get();
+    learned.not_a_replacement = true;
     // It may be replaced already, or of another account: a reason to order without, not to let it expire.
     log_(
         log_level::warning, "the CA does not take the order for {} as a replacement; ordering without: {}",

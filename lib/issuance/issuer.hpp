@@ -35,6 +35,7 @@ public:
     struct lessons {
         std::set<challenge_type> failed;         ///< challenges that the CA could not validate
         std::vector<identifier> not_authorized;  ///< the names of that, in the last order
+        bool not_a_replacement = false;          ///< the CA did not take the last order as one
         bool try_again = false;                  ///< another challenge is left to try
     };
 
@@ -60,7 +61,7 @@ public:
 private:
     struct presented;
 
-    asio::awaitable<acme::order> new_order(acme::client&, std::vector<identifier>, std::string replaces);
+    asio::awaitable<acme::order> new_order(acme::client&, std::vector<identifier>, std::string replaces, lessons&);
     asio::awaitable<acme::order> place_steps(
         acme::client&, std::vector<identifier>, std::string replaces, lessons&, std::vector<presented>&);
     asio::awaitable<void> authorize(acme::client&, acme::order, lessons&, std::vector<presented>&);

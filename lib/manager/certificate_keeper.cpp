@@ -232,9 +232,13 @@ asio::awaitable<certificate_ptr> certificate_keeper::order_once(job wanted, issu
     clock_.require();
     if (auto found = co_await resume_pending(wanted, client))
         co_return found;
-    const auto kind = kind_of(wanted);
+    auto kind = kind_of(wanted);
     limits_.ordered(wanted.names, kind);
     auto placed = co_await as_outcome(issuer_.place(*client, wanted.names, replaces(wanted), learned));
+    if (learned.not_a_replacement) {
+        kind.replaces = false;
+        limits_.ordered(wanted.names, kind);
+    }
     if (placed.thrown)
         limits_.not_issued(wanted.names, kind);  // nothing was finalized
     auto ready = placed.get();

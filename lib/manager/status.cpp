@@ -102,6 +102,10 @@ manager_status manager::impl::status() const {
         status.account_url = account->url;
     status.clock_doubt = clock.doubt();
     status.limiters = limits.status();
+    const auto totals = all.with_ledger([](const ledger& book) { return book.totals(); });
+    status.ordered = totals.ordered;
+    status.issued = totals.issued;
+    status.failed_validations = totals.failed;
     std::set<identifier> seen;
     for (const auto& key : all.certificate_keys())
         if (const auto record = all.certificate(key)) {

@@ -80,6 +80,9 @@ std::string to_json(const manager_status& status) {
     add(object, "account_url", status.account_url);
     if (status.clock_doubt)
         object["clock_doubt"] = *status.clock_doubt;
+    object["ordered"] = status.ordered;
+    object["issued"] = status.issued;
+    object["failed_validations"] = status.failed_validations;
     object["limiters"] = as_array(status.limiters);
     object["certificates"] = as_array(status.certificates);
     return json::serialize(object);

@@ -49,9 +49,12 @@ TEST_CASE("the status of a manager has its account, its clock, its limiters and 
     status.directory_url = "https://ca.test/dir";
     CHECK(
         to_json(status) ==
-        R"({"at":"2026-01-31T12:00:00Z","directory_url":"https://ca.test/dir","limiters":[],"certificates":[]})");
+        R"({"at":"2026-01-31T12:00:00Z","directory_url":"https://ca.test/dir","ordered":0,"issued":0,"failed_validations":0,"limiters":[],"certificates":[]})");
 
     status.account_url = "https://ca.test/account/1";
+    status.ordered = 3;
+    status.issued = 2;
+    status.failed_validations = 1;
     status.clock_doubt = "the CA says it is tomorrow";
     status.limiters = {{"orders", 90s, 2}};
     status.certificates = {failed_renewal()};
@@ -59,7 +62,7 @@ TEST_CASE("the status of a manager has its account, its clock, its limiters and 
         to_json(status) ==
         R"({"at":"2026-01-31T12:00:00Z","directory_url":"https://ca.test/dir",)"
         R"("account_url":"https://ca.test/account/1","clock_doubt":"the CA says it is tomorrow",)"
-        R"("limiters":[{"name":"orders","wait":90,"waiting":2}],"certificates":[)" +
+        R"("ordered":3,"issued":2,"failed_validations":1,"limiters":[{"name":"orders","wait":90,"waiting":2}],"certificates":[)" +
             to_json(failed_renewal()) + "]}");
 }
 
