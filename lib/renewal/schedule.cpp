@@ -26,8 +26,16 @@ duration lifetime_of(const renewal_facts& facts) {
     return std::max<duration>(between(facts.not_before, facts.not_after), {});
 }
 
+/// In whole millionths: the longest lengths do not survive a floating-point number.
 duration share(duration length, double draw) {
-    return std::chrono::duration_cast<duration>(length * std::clamp(draw, 0.0, 1.0));
+    constexpr int parts = 1'000'000;
+    return length / parts * static_cast<int>(std::clamp(draw, 0.0, 1.0) * parts);
+}
+
+/// The wait is what the CA ordered, and up to a tenth.
+bool is_ordered(const planned_act& plan, const failed_attempt& failed) {
+    const auto ordered = between(failed.at, failed.ordered_until);
+    return ordered > duration{} && plan.at <= plus(failed.ordered_until, ordered / 10);
 }
 
 /// RFC 9773, section 4.2: a random time within the window.
@@ -108,7 +116,7 @@ std::string explain(const planned_act& plan, const renewal_facts& facts) {
         return facts.failed
             ? fmt::format(
                   "the last attempt failed ({}) at {}{}", to_string(facts.failed->kind), to_rfc3339(facts.failed->at),
-                  plan.at <= facts.failed->ordered_until ? ", and the CA wants none sooner" : "")
+                  is_ordered(plan, *facts.failed) ? ", and the CA wants none sooner" : "")
             : "the last attempt failed";
     case why::expired:
         return plan.act == next_act::forget

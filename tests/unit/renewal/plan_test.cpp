@@ -90,7 +90,10 @@ TEST_CASE("absurd windows are harmless") {
     CHECK(plan(facts).reason == why::emergency);
     facts.window = {wall_time::min(), wall_time::min()};
     CHECK(plan(facts).at == usual);
+    facts.draw = 1;
     facts.window = {wall_time::min(), wall_time::max()};
+    CHECK(plan(facts).reason == why::emergency);
+    facts.draw = 0.5;
     CHECK((plan(facts).at >= t0 + 6h && plan(facts).at <= t0 + days{90}));
     facts.window = {t0 + days{40}, t0 + days{40}};
     CHECK(plan(facts).at == t0 + days{40});
@@ -229,7 +232,7 @@ TEST_CASE("every plan is explained") {
     const auto at = t0 + days{61};
     failed.failed = failed_attempt{failure_class::dns, at, at + 5min, {}};
     CHECK(explain(plan(failed, at), failed) == "the last attempt failed (dns) at 2026-08-01T00:00:00Z");
-    failed.failed = failed_attempt{failure_class::rate_limited, at, at + 5h, at + 5h};
+    failed.failed = failed_attempt{failure_class::rate_limited, at, at + 5h + 20min, at + 5h};
     CHECK(
         explain(plan(failed, at), failed) ==
         "the last attempt failed (rate_limited) at 2026-08-01T00:00:00Z, and the CA wants none sooner");
