@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <asio/error.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -402,4 +404,20 @@ TEST_CASE("the error says when it was tried and when it will be again") {
     CHECK_THAT(late.text, ContainsSubstring("next attempt in 0 s"));
     const auto stepped_back = describe(as_exception(*f.book.last("key"), t0 - 2h));
     CHECK_THAT(stepped_back.text, ContainsSubstring("tried 0 s ago"));
+}
+
+TEST_CASE(
+    "a refusal lasts as long as it was told, within the bound of its class, and stands under its key's beginning") {
+    fixture f;
+    f.book.refuse("admission/a.test", make_failure(failure_class::name_refused), t0, t0 + 1h);
+    f.book.refuse("admission/b.test", make_failure(failure_class::name_refused), t0, wall_time::max());
+    CHECK(f.book.find("admission/a.test", t0 + 1h - 1s));
+    CHECK_FALSE(f.book.find("admission/a.test", t0 + 1h));
+    CHECK(f.book.last("admission/b.test")->retry_at <= t0 + days{35});
+    auto keys = f.book.keys("admission/");
+    std::sort(keys.begin(), keys.end());
+    CHECK(keys == std::vector<std::string>{"a.test", "b.test"});
+    f.book.remember("other", make_failure(), t0 + 1h, 0);
+    CHECK_FALSE(f.book.last("admission/a.test"));
+    CHECK(f.book.keys("nothing/").empty());
 }
