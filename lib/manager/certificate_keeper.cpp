@@ -233,7 +233,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::order_once(job wanted, issu
     if (auto found = co_await resume_pending(wanted, client))
         co_return found;
     auto kind = kind_of(wanted);
-    limits_.ordered(wanted.names, kind);
+    limits_.order(wanted.names, kind);
     auto placed = co_await as_outcome(issuer_.place(*client, wanted.names, replaces(wanted), learned));
     if (learned.not_a_replacement) {
         kind.replaces = false;

@@ -85,8 +85,6 @@ asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_ki
     if (!listed && !kind.renewal)
         co_await new_hosts_.acquire(longest);
     co_await pass_orders(longest, kind.renewal ? urgency::first : urgency::ordinary);
-    // Others went on while this one waited.
-    check_ledger(names, kind);
 }
 
 asio::awaitable<void> order_limits::pass_again(std::vector<identifier> names, order_kind kind) {
@@ -105,6 +103,11 @@ asio::awaitable<void> order_limits::pass_poll() {
     const visit waiting{*this};
     co_await polls_.acquire(no_end);
     limits_changed();
+}
+
+void order_limits::order(const std::vector<identifier>& names, order_kind kind) {
+    check_ledger(names, kind);
+    ordered(names, kind);
 }
 
 void order_limits::ordered(const std::vector<identifier>& names, order_kind kind) {

@@ -31,6 +31,9 @@ public:
     asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind);
     asio::awaitable<void> pass_poll();
 
+    /// Count an order against the CA's limits, right before it is sent; throws `errc::rate_limited` if others have used
+    /// them up since `pass`.
+    void order(const std::vector<identifier>& names, order_kind);
     /// What became of it: see `ledger`.
     void ordered(const std::vector<identifier>& names, order_kind);
     void issued(const std::vector<identifier>& names, order_kind);
