@@ -69,15 +69,19 @@ std::size_t find_at_line(std::string_view text, std::string_view what) {
     return at;
 }
 
-/// True if `chain` after `key` can be told apart again.
+/// What base64, labels and headers are made of. JSON cannot have everything that a file can.
+bool is_pem_text(std::string_view text) {
+    return std::all_of(
+        text.begin(), text.end(), [](char c) { return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\r'; });
+}
+
+/// True if `chain` after `key` can be read, and told apart again.
 bool is_pem_pair(std::string_view key, std::string_view chain) {
-    return key.starts_with("-----BEGIN ") && key.find("PRIVATE KEY-----\n") != key.npos && key.ends_with("-----\n") &&
+    return is_pem_text(key) && is_pem_text(chain) && key.starts_with("-----BEGIN ") &&
+        key.find("PRIVATE KEY-----\n") != key.npos && key.ends_with("-----\n") &&
         find_at_line(key, certificate_begin) == key.npos && chain.starts_with(certificate_begin) &&
         chain.ends_with("-----\n");
 }
-
-/// What base64, labels and headers are made of.
-bool is_text(char c) { return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\r'; }
 
 /// Of somebody else: a private key, the certificate and its issuers, in any order of the two.
 json::object read_foreign_pem(std::string_view text) {
@@ -145,8 +149,7 @@ read_file_value read_pem_file(std::string_view text, bool holds_key) {
     const auto chain_at = find_at_line(pem, certificate_begin);
     if (chain_at == 0 || chain_at == pem.npos)
         damaged("its private key or its certificate is missing");
-    // What is in them is for others to find out, but JSON cannot have everything that a file can.
-    if (!std::all_of(pem.begin(), pem.end(), is_text))
+    if (!is_pem_text(pem))
         damaged("its private key or its certificate has characters that PEM has not");
     read.value["chain"] = json::string_view{pem.substr(chain_at)};
     read.value["key"] = json::string_view{pem.substr(0, chain_at)};
