@@ -13,10 +13,8 @@
 #include <openssl/ssl.h>
 
 #include "crypto/held_certificate.hpp"
-#include "crypto/issue.hpp"
 #include "crypto/openssl.hpp"
-#include "crypto/pem.hpp"
-#include "crypto/x509_builder.hpp"
+#include "issuing.hpp"
 #include "lookup/certificate_index.hpp"
 
 namespace {
@@ -25,28 +23,6 @@ using namespace evercert;
 
 constexpr wall_time start = std::chrono::sys_days{std::chrono::June / 1 / 2026};
 constexpr validity ninety_days{start, start + std::chrono::days{90}};
-
-struct record {
-    std::string chain;
-    std::string key;
-    std::vector<identifier> names;
-};
-
-record make_record(const certificate& issuer, const private_key& key, std::size_t number) {
-    const std::vector<identifier> names{fmt::format("host{}.example.com", number)};
-    x509_builder builder;
-    builder.serial({}).validity(ninety_days.not_before, ninety_days.not_after).key(key.native_handle());
-    builder.extension(NID_key_usage, "critical,digitalSignature").extension(NID_ext_key_usage, "serverAuth");
-    builder.extension(NID_basic_constraints, "critical,CA:FALSE").extension(NID_subject_key_identifier, "hash");
-    builder.issued_by(issuer.native_handle()).names(names, true);
-    builder.extension(NID_info_access, "caIssuers;URI:http://e8.i.example.com/");
-    // Two signed certificate timestamps (RFC 6962, section 3.3), and what policies and CRLs take.
-    builder.extension("1.3.6.1.4.1.11129.2.4.2", bytes(245, 0x04), false);
-    builder.extension("1.3.6.1.4.1.11129.2.4.9", bytes(60, 0x04), false);
-    const x509_ptr cert = builder.sign(issuer.key());
-    const auto pem = write_pem("CERTIFICATE", encode_der(i2d_X509, static_cast<const X509*>(cert.get())));
-    return {pem + issuer.chain_pem(), key.to_pem(), names};
-}
 
 std::size_t in_use() { return ::mallinfo2().uordblks; }
 
@@ -69,13 +45,12 @@ void use(SSL_CTX* context, const certificate& cert) {
 }
 
 void run(key_type type, std::size_t count) {
-    const auto root = make_root("Root", private_key::generate(), ninety_days);
-    const auto issuer = make_intermediate("Issuer", private_key::generate(), ninety_days, root);
+    const bench::issuing ca{ninety_days};
     // One key for all: RSA's take long to make, and nothing here is shared because of it.
     const auto key = private_key::generate(type);
-    std::vector<record> records;
+    std::vector<bench::issued> records;
     for (std::size_t i = 0; i < count; ++i)
-        records.push_back(make_record(issuer, key, i));
+        records.push_back(ca.certificate_for(bench::name_of(i), key));
     const std::unique_ptr<SSL_CTX, openssl_free<SSL_CTX_free>> context{SSL_CTX_new(TLS_server_method())};
 
     std::cout << fmt::format("{}, {} certificates, each:\n", to_string(type), count);

@@ -43,7 +43,7 @@ func main() {
 	caFile := flag.String("ca-file", "", "the root of the CA's own HTTPS")
 	address := flag.String("address", "", "where to serve HTTPS")
 	cache := flag.String("cache", "", "the folder for certificates")
-	hosts := flag.String("hosts", "", "names, by commas")
+	hosts := flag.String("hosts", "", "names, by commas; none = any")
 	now := flag.Bool("obtain", false, "obtain for all names at once, before anybody asks")
 	flag.Parse()
 
@@ -60,11 +60,13 @@ func main() {
 	manager := &autocert.Manager{
 		Prompt:     autocert.AcceptTOS,
 		Cache:      autocert.DirCache(*cache),
-		HostPolicy: autocert.HostWhitelist(names...),
 		Client: &acme.Client{
 			DirectoryURL: *directory,
 			HTTPClient:   &http.Client{Transport: withLocation{transport}},
 		},
+	}
+	if *hosts != "" {
+		manager.HostPolicy = autocert.HostWhitelist(names...)
 	}
 	listener, err := tls.Listen("tcp", *address, manager.TLSConfig())
 	if err != nil {

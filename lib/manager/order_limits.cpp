@@ -102,7 +102,9 @@ asio::awaitable<void> order_limits::pass_orders(duration longest, urgency who) {
 asio::awaitable<void> order_limits::pass_poll() {
     const visit waiting{*this};
     co_await polls_.acquire(no_end);
-    limits_changed();
+    // Five in a second with 100,000 certificates: a crash may forget the last of them, and no disk writes for each.
+    remember();
+    context_.safe.mark_unsaved_lazily(std::string{limits_key});
 }
 
 void order_limits::order(const std::vector<identifier>& names, order_kind kind) {
@@ -138,6 +140,11 @@ void order_limits::ledger_changed() {
 }
 
 void order_limits::limits_changed() {
+    remember();
+    context_.save_soon(std::string{limits_key});
+}
+
+void order_limits::remember() {
     const auto now = context_.now();
     limits_record limits;
     limits.orders_full = now + orders_.debt();
@@ -147,7 +154,6 @@ void order_limits::limits_changed() {
         limits.latest_orders.push_back(now - ago);
     limits.written = now;
     context_.all.set_limits(std::move(limits));
-    context_.save_soon(std::string{limits_key});
 }
 
 void order_limits::restore() {

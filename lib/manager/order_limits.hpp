@@ -61,6 +61,7 @@ private:
     void check_ledger(const std::vector<identifier>& names, order_kind) const;
     asio::awaitable<void> pass_orders(duration longest, urgency);
     void limits_changed();
+    void remember();
     void ledger_changed();
 
     const manager_context& context_;
