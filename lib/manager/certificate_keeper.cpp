@@ -471,6 +471,9 @@ asio::awaitable<void> certificate_keeper::load_all() {
             continue;
         try {
             auto record = read_certificate(*stored);
+            // When to ask is not written down each time, so after a restart all would be asked for at once.
+            if (record.poll_at && *record.poll_at <= context_.now())
+                record.poll_at = context_.now() + std::chrono::duration_cast<duration>(record.draw * polls_spread);
             index_.publish(record.certificate);
             context_.all.set_certificate(key, std::move(record));
             plan_.plan(key);

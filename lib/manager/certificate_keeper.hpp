@@ -44,6 +44,8 @@ public:
     /// When it is due. Whatever it comes to is planned, remembered and told.
     asio::awaitable<void> renew(std::string key);
 
+    /// After a restart the CA is asked for renewal information of all certificates within this time.
+    static constexpr std::chrono::hours polls_spread{1};
     /// Everything that the store has, into memory: as DER, a certificate at a time, while handshakes go on. Once a store.
     asio::awaitable<void> load_all();
     /// A certificate that ended long ago, or that nobody can use.
