@@ -2,6 +2,8 @@
 
 #include <random>
 
+#include <asio/this_coro.hpp>
+
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -140,7 +142,10 @@ asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted) {
     const auto length = std::chrono::ceil<std::chrono::seconds>(2 * context_.options.order_timeout);
     auto held = co_await context_.safe.lock(wanted.key, length);
     auto result = co_await as_outcome(load_or_order(std::move(wanted), held));
+    // After a cancellation, too: otherwise the next await would not even begin.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await context_.safe.unlock(std::move(held));
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     co_return result.get();
 }
 
@@ -281,8 +286,11 @@ asio::awaitable<certificate_ptr> certificate_keeper::resume_pending(job wanted, 
     }
     if (!pending)
         co_return nullptr;
+    // What it came to was saved, and then the end came before the order could be removed.
+    const auto current = context_.all.certificate(wanted.key);
+    const bool over = current && current->certificate->key_pem() == pending->key.to_pem();
     certificate_ptr found;
-    if (pending->directory_url == context_.options.directory_url) {
+    if (!over && pending->directory_url == context_.options.directory_url) {
         const auto age = context_.now() - pending->at;
         const bool hangs = age < duration{} || age > issuer::processing_max;
         found = co_await issuer_.resume(*client, pending->url, pending->key, wanted.names, !hangs);

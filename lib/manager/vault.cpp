@@ -162,12 +162,10 @@ asio::awaitable<vault_lease> vault::lock(std::string key, std::chrono::seconds l
 }
 
 asio::awaitable<void> vault::unlock(vault_lease held) {
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     auto work = within(*clock_, store_timeout_, "releasing a lock", held.of->unlock(std::move(held.given)));
     const auto ended = co_await as_outcome(std::move(work));
     if (ended.thrown)
         log_(log_level::warning, "a lock could not be released; it ends by itself: {}", describe(ended.thrown).text);
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
 }
 
 void vault::insert_unsaved(const std::string& key) {

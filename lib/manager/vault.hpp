@@ -52,7 +52,7 @@ public:
     /// Tell the watchers that the state has changed.
     void notify() { watch_.notify(); }
     asio::awaitable<vault_lease> lock(std::string key, std::chrono::seconds length);
-    /// Never throws; works in a coroutine that was cancelled, too.
+    /// Throws nothing but cancellation: await it with that disabled.
     asio::awaitable<void> unlock(vault_lease);
 
     /// What has to be saved besides: items of the state that changed without an owner who waits for it.

@@ -1,0 +1,90 @@
+#include "lives.hpp"
+
+using namespace evercert;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A life that is stopped at its nth wait, and the one after it. False if the first was over before.
+bool stop_at(int n, test::lasting_ca& ca, test::keeping::kind where, test::deed what) {
+    test::keeping kept{where};
+    const auto name = "n" + std::to_string(n) + ".test";
+    if (what == test::deed::renew)
+        kept.fill(test::due(name));
+    const auto before = ca.counts();
+    test::life first{ca, kept};
+    first.cut->at(n, [&] { first.manager->stop(); });
+    try {
+        test::live(first, name, what);
+    } catch (const std::logic_error&) {
+        throw;
+    } catch (const std::exception&) {
+        REQUIRE(first.cut->happened());  // nothing else may fail
+    }
+    first.end();
+    CAPTURE(n, first.cut->where());
+    ca.settle();
+    kept.check_tidy("certificates/" + name);
+    const auto cut = ca.counts() - before;
+
+    test::life second{ca, kept};
+    test::live(second, name, what);
+    second.end();
+    test::check_whole(kept, name, cut, ca.counts() - before);
+    kept.check_tidy("certificates/" + name);
+    return first.cut->happened();
+}
+
+}  // namespace
+
+TEST_CASE("stop() at every wait of an order or a renewal leaves nothing behind, and nothing is done twice") {
+    const auto where =
+        GENERATE(test::keeping::kind::memory, test::keeping::kind::folder, test::keeping::kind::cache_file);
+    const auto what = GENERATE(test::deed::obtain, test::deed::renew);
+    CAPTURE(where, what);
+    test::lasting_ca ca;
+    stop_at(1'000'000, ca, where, what);  // what is made once in a process
+    const auto descriptors = test::open_descriptors();
+    // A folder's waits are those of the memory's, but take a disk; a renewal's differ from an order's in few.
+    const int step = where == test::keeping::kind::folder ? 5 : what == test::deed::renew ? 2 : 1;
+    int n = 1;
+    for (; stop_at(n, ca, where, what); n += step) {
+        ca.settle();
+        CAPTURE(n);
+        CHECK(test::open_descriptors() == descriptors);
+    }
+    CHECK(n > 20);
+}
+
+TEST_CASE("an order whose certificate was saved already is not taken for the renewal") {
+    test::lasting_ca ca;
+    test::keeping kept{test::keeping::kind::memory};
+    {
+        test::life first{ca, kept};
+        std::string url;
+        first.on_line = [&](std::string_view line) {
+            if (line.starts_with("order for a.test: "))
+                url = line.substr(std::string_view{"order for a.test: "}.size());
+        };
+        test::live(first, "a.test", test::deed::obtain);
+        first.end();
+        auto record = read_certificate(*kept.item("certificates/a.test"));
+        const auto now = system_clock()->wall();
+        record.obtained = now - 24h * 30;
+        record.window = suggested_window{now - 2h, now - 1h};
+        record.poll_at = now + 24h;
+        const auto key = record.certificate->get()->key();
+        kept.fill(
+            {{"certificates/a.test", to_json(record)},
+             {"orders/a.test", to_json(pending_order{ca.server->directory_url(), url, key, now})}});
+    }
+    test::life second{ca, kept};
+    second.serve();
+    second.until([&] { return second.manager->find("a.test") != nullptr; });
+    const auto before = second.manager->find("a.test");
+    second.until([&] { return second.manager->find("a.test") != before; });
+    CHECK(second.manager->find("a.test")->serial() != before->serial());
+    CHECK(ca.counts().orders == 2);
+    CHECK(ca.server->count("certificate") == 2);
+    second.end();
+}

@@ -1,0 +1,180 @@
+#pragma once
+
+#include <cstdlib>
+#include <iostream>
+
+#include <asio/detached.hpp>
+
+#include <evercert/evercert.hpp>
+#include <evercert/testing/acme_server.hpp>
+
+#include "catch.hpp"
+#include "descriptors.hpp"
+#include "interruption.hpp"
+#include "keeping.hpp"
+#include "run.hpp"
+
+/// Managers that come and go, each in an io_context of its own, on one thread with the CA that outlives them.
+namespace test {
+
+/// What the CA was asked for.
+struct ca_counts {
+    int accounts, orders, finalized, issued;
+    ca_counts operator-(const ca_counts& before) const {
+        return {
+            accounts - before.accounts, orders - before.orders, finalized - before.finalized, issued - before.issued};
+    }
+};
+
+class lasting_ca {
+public:
+    explicit lasting_ca(std::chrono::milliseconds issuance_delay = {}) {
+        evercert::testing::acme_server_options options;
+        options.challenges = {"http-01"};
+        options.issuance_delay = issuance_delay;
+        server.emplace(io.get_executor(), std::move(options));
+    }
+    ca_counts counts() const {
+        return {
+            server->count("newAccount"), server->count("newOrder"), server->count("finalize"),
+            server->certificates_issued()};
+    }
+    /// Until it has answered everything that it got.
+    void settle() {
+        while (io.poll() > 0) {
+        }
+    }
+
+    asio::io_context io;
+    std::optional<evercert::testing::acme_server> server;
+};
+
+/// One manager, from its start to its end or to its interruption.
+class life {
+public:
+    life(lasting_ca& ca, keeping& kept) : ca_{ca} {
+        evercert::manager_options options;
+        options.directory_url = ca.server->directory_url();
+        options.http.ca_file = ca.server->api_root_file();
+        options.server.addresses = {asio::ip::address_v4::loopback()};
+        options.server.http_port = 0;
+        options.server.https_port = 0;
+        options.orders = {std::chrono::seconds{0}, 1};
+        options.new_hosts = {std::chrono::seconds{0}, 1};
+        options.order_ceiling = {};
+        options.challenges = {evercert::challenge_type::http_01};
+        options.limits = evercert::ca_limits{};
+        options.clock = std::make_shared<interrupted_clock>(cut);
+        options.network = std::make_shared<interrupted_network>(cut);
+        if (kept.store)
+            options.store = std::make_shared<interrupted_store>(cut, kept.store);
+        options.log.level = evercert::log_level::debug;
+        options.log.sink = [this](evercert::log_level, std::string_view text) {
+            if (std::getenv("EVERCERT_TEST_LOG"))
+                std::cerr << text << std::endl;
+            if (on_line)
+                on_line(text);
+        };
+        manager.emplace(io, std::move(options));
+        if (kept.what == keeping::kind::cache_file)
+            manager->cache_file(kept.cache());
+    }
+
+    /// The process is killed: nothing of it runs any more.
+    void kill() {
+        killed_ = true;
+        io.stop();
+    }
+    bool killed() const { return killed_; }
+
+    void serve() {
+        serving_ = start(manager->serve());
+        run(manager->listening());
+        const auto http = manager->http_endpoints(), https = manager->https_endpoints();
+        if (!http.empty() && !https.empty())
+            ca_.server->validation_ports(http[0].port, https[0].port);
+    }
+    /// serve() returns, and nothing is left to do.
+    void end() {
+        manager->stop();
+        until([&] { return !serving_ || serving_->ended(); });
+        until([&] { return io.stopped(); });
+        manager.reset();
+        CHECK(cut->streams == 0);
+    }
+
+    template <typename T>
+    std::shared_ptr<result<T>> start(asio::awaitable<T> work) {
+        auto outcome = std::make_shared<result<T>>();
+        asio::co_spawn(io, run_into(outcome, std::move(work)), asio::detached);
+        io.restart();
+        return outcome;
+    }
+    template <typename T>
+    T run(asio::awaitable<T> work) {
+        const auto outcome = start(std::move(work));
+        until([&] { return outcome->ended(); });
+        return outcome->take();
+    }
+    template <typename Condition>
+    void until(Condition holds) {
+        const auto last = std::chrono::steady_clock::now() + limit_default;
+        while (!holds()) {
+            if (killed_)
+                throw std::runtime_error{"killed"};
+            if (io.poll() + ca_.io.poll() == 0)
+                io.run_one_for(std::chrono::milliseconds{1});
+            if (std::chrono::steady_clock::now() > last)
+                throw std::logic_error{"it did not come about"};
+        }
+    }
+
+    const std::shared_ptr<interruption> cut = std::make_shared<interruption>();
+    std::function<void(std::string_view)> on_line;
+    asio::io_context io;
+    std::optional<evercert::manager> manager;
+
+private:
+    lasting_ca& ca_;
+    std::shared_ptr<result<void>> serving_;
+    bool killed_ = false;
+};
+
+/// What a life is for.
+enum class deed { obtain, renew };
+
+/// Serve, register, and have a certificate of this CA's for `name`.
+inline void live(life& self, const std::string& name, deed what) {
+    self.serve();
+    if (!self.manager->registered())
+        self.run(self.manager->register_account("ops@a.test"));
+    const auto wanted = *evercert::identifier::parse(name);
+    if (what == deed::obtain) {
+        self.run(self.manager->cert(wanted));
+        return;
+    }
+    const auto fresh = [&] {
+        const auto found = self.manager->find(wanted);
+        return found && found->not_after() > evercert::system_clock()->wall() + std::chrono::days{30};
+    };
+    self.until([&] { return fresh() || self.cut->happened(); });
+}
+
+/// What must be true after one life that was cut short and one whole one, however the first ended. `cut`: what the CA had
+/// seen when it ended.
+inline void check_whole(keeping& kept, const std::string& name, const ca_counts& cut, const ca_counts& all) {
+    const auto found = kept.item("certificates/" + name);
+    REQUIRE(found);
+    // A pending order may stay if the end came between the two saves: it has the same key, so nobody asks for it again.
+    const auto pending = kept.item("orders/" + name);
+    CHECK((!pending || pending->at("key") == found->at("key")));
+    const std::string chain{found->at("chain").as_string()}, key{found->at("key").as_string()};
+    CHECK_NOTHROW(evercert::certificate{chain, evercert::private_key::from_pem(key)});
+    CHECK(all.issued == 1);
+    CHECK(all.finalized == 1);
+    CHECK(all.orders <= 2);
+    if (cut.finalized == 1)
+        CHECK(all.orders == cut.orders);
+}
+
+}  // namespace test
