@@ -78,39 +78,60 @@ asio::awaitable<void> account_keeper::restore() {
         context_.all.set_account(std::move(**stored.value));
 }
 
-asio::awaitable<account_record> account_keeper::find_or_make(std::string email) {
-    if (auto known = context_.all.account()) {
-        // A key without an account yet, such as that of a state from elsewhere: who asks now says whose it will be.
-        if (known->url.empty() && !email.empty())
-            known->email = std::move(email);
-        co_return std::move(*known);
-    }
-    if (auto stored = co_await load())
-        co_return std::move(*stored);
-    auto key = co_await make_key(worker_, context_.options.account_key);
-    co_return account_record{context_.options.directory_url, std::move(email), "", std::move(key)};
+asio::awaitable<std::optional<account_record>> account_keeper::find() {
+    auto known = context_.all.account();
+    if (!known)
+        known = co_await load();
+    co_return known;
 }
 
 asio::awaitable<account_keeper::client_ptr> account_keeper::open(std::string email) {
-    auto account = co_await find_or_make(std::move(email));
-    if (!account.url.empty()) {
-        auto known = std::make_shared<acme::client>(account.key, account.url, client_options());
-        context_.all.set_account(std::move(account));
-        client_ = known;
-        co_return known;
+    const auto known = co_await find();
+    if (known && !known->url.empty())
+        co_return use(*known);
+    // One process registers; the others find what it saved.
+    auto held = co_await context_.safe.lock(account_key(context_.options.directory_url), registration_lease);
+    auto work = find_or_register(std::move(email), held);
+    co_return co_await context_.safe.unlock_after(std::move(held), std::move(work));
+}
+
+account_keeper::client_ptr account_keeper::use(const account_record& known) {
+    client_ = std::make_shared<acme::client>(known.key, known.url, client_options());
+    context_.all.set_account(known);
+    return client_;
+}
+
+asio::awaitable<account_keeper::client_ptr> account_keeper::find_or_register(std::string email, vault_lease held) {
+    auto account = co_await find();
+    if (account && !account->url.empty())
+        co_return use(*account);
+    if (!account) {
+        auto key = co_await make_key(worker_, context_.options.account_key);
+        account = account_record{context_.options.directory_url, "", "", std::move(key)};
     }
+    // A key without an account yet, such as that of a state from elsewhere: who asks now says whose it will be.
+    if (!email.empty())
+        account->email = std::move(email);
+    co_return co_await register_key(std::move(*account), std::move(held));
+}
+
+asio::awaitable<account_keeper::client_ptr> account_keeper::register_key(account_record account, vault_lease held) {
     auto made = std::make_shared<acme::client>(account.key, client_options());
     co_await agree(made);
     std::vector<std::string> contact;
     if (!account.email.empty())
         contact.push_back("mailto:" + account.email);
     check_ledger();
+    // Before it is sent: if the answer is lost, the same key finds the account (RFC 8555, section 7.3.1).
+    const auto at = account_key(context_.options.directory_url);
+    context_.all.set_account(account);
+    co_await context_.safe.save(at, held);
     const auto answered = co_await made->new_account(std::move(contact), true);
     context_.log(log_level::info, "account: {}", answered.url);
     account.url = answered.url;
     context_.tell(event_type::registered, {}, [&](manager_event& event) { event.text = answered.url; });
     context_.all.set_account(std::move(account));
-    co_await context_.safe.save(account_key(context_.options.directory_url));
+    co_await context_.safe.save(at, std::move(held));
     client_ = made;
     co_return made;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <asio/awaitable.hpp>
@@ -38,11 +40,17 @@ public:
     /// The state was replaced from outside. Steps in progress go on with the client they have.
     void reload() { client_.reset(); }
 
+    /// A registration takes seconds. After a crash a store without a kernel's locks keeps the others waiting for so long.
+    static constexpr std::chrono::minutes registration_lease{5};
+
 private:
     asio::awaitable<client_ptr> open(std::string email);
     asio::awaitable<void> agree(client_ptr);
     asio::awaitable<std::optional<account_record>> load();
-    asio::awaitable<account_record> find_or_make(std::string email);
+    asio::awaitable<std::optional<account_record>> find();
+    asio::awaitable<client_ptr> find_or_register(std::string email, vault_lease);
+    asio::awaitable<client_ptr> register_key(account_record, vault_lease);
+    client_ptr use(const account_record&);
     /// Pays for a new account; throws `errc::rate_limited` if the CA's limits forbid it.
     void check_ledger();
     acme::client_options client_options() const;

@@ -2,8 +2,6 @@
 
 #include <random>
 
-#include <asio/this_coro.hpp>
-
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -141,12 +139,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted) {
     // Two challenges, each in an order of its own.
     const auto length = std::chrono::ceil<std::chrono::seconds>(2 * context_.options.order_timeout);
     auto held = co_await context_.safe.lock(wanted.key, length);
-    auto result = co_await as_outcome(load_or_order(std::move(wanted), held));
-    // After a cancellation, too: otherwise the next await would not even begin.
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await context_.safe.unlock(std::move(held));
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
-    co_return result.get();
+    auto work = load_or_order(std::move(wanted), held);
+    co_return co_await context_.safe.unlock_after(std::move(held), std::move(work));
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::load(const job& wanted) {

@@ -9,6 +9,7 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
 #include <boost/json/object.hpp>
 
 #include <evercert/clock.hpp>
@@ -17,6 +18,7 @@
 
 #include "base/event.hpp"
 #include "base/log.hpp"
+#include "base/outcome.hpp"
 #include "manager/event_bus.hpp"
 #include "manager/state.hpp"
 
@@ -52,8 +54,16 @@ public:
     /// Tell the watchers that the state has changed.
     void notify() { watch_.notify(); }
     asio::awaitable<vault_lease> lock(std::string key, std::chrono::seconds length);
-    /// Throws nothing but cancellation: await it with that disabled.
-    asio::awaitable<void> unlock(vault_lease);
+    /// What `work` comes to. Then the lock is released, whatever that was, and after a cancellation, too.
+    template <typename T>
+    asio::awaitable<T> unlock_after(vault_lease held, asio::awaitable<T> work) {
+        auto result = co_await as_outcome(std::move(work));
+        // Otherwise the next await would not even begin.
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        co_await unlock(std::move(held));
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+        co_return result.get();
+    }
 
     /// What has to be saved besides: items of the state that changed without an owner who waits for it.
     void mark_unsaved(const std::string& key);
@@ -73,6 +83,7 @@ public:
     static constexpr std::chrono::seconds lazy_interval{10};
 
 private:
+    asio::awaitable<void> unlock(vault_lease);
     asio::awaitable<bool> try_save(std::string key, vault_lease under);
     void tell(event_type, const std::string& key, const std::string& problem);
     asio::awaitable<bool> save_or_remove(std::string key);

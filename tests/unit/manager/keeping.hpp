@@ -59,6 +59,11 @@ public:
         return value ? std::optional{boost::json::parse(*value).as_object()} : std::nullopt;
     }
 
+    std::optional<evercert::account_record> account(const std::string& directory_url) {
+        const auto value = item(evercert::account_key(directory_url));
+        return value ? std::optional{evercert::read_account(*value)} : std::nullopt;
+    }
+
     /// Nobody holds the lock, and nothing half done lies about.
     void check_tidy(const std::string& lock) {
         std::set<std::string> left;

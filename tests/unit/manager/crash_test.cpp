@@ -1,0 +1,62 @@
+#include "lives.hpp"
+
+using namespace evercert;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A life whose process is gone at its nth wait, and the one after it. False if the first was over before.
+bool crash_at(int n, test::lasting_ca& ca, test::keeping::kind where, test::deed what) {
+    test::keeping kept{where};
+    const auto name = "n" + std::to_string(n) + ".test";
+    if (what == test::deed::renew)
+        kept.fill(test::due(name));
+    const auto before = ca.counts();
+    std::string at;
+    {
+        test::life first{ca, kept};
+        first.cut->at(n, [&] { first.kill(); });
+        try {
+            test::live(first, name, what);
+        } catch (const std::runtime_error&) {
+            REQUIRE(first.killed());  // nothing else may fail
+        }
+        at = first.cut->where();
+    }
+    CAPTURE(n, at);
+    // What the kernel does for a process that is gone.
+    kept.close();
+    kept.reopen();
+    ca.settle();
+    const auto cut = ca.counts() - before;
+    const auto account = kept.account(ca.server->directory_url());
+    CHECK((cut.accounts == 0 || account));
+
+    test::life second{ca, kept};
+    test::live(second, name, what);
+    second.end();
+    test::check_whole(kept, name, cut, ca.counts() - before);
+    kept.check_tidy("certificates/" + name);
+    if (account)
+        CHECK(kept.account(ca.server->directory_url())->key == account->key);
+    return !at.empty();
+}
+
+}  // namespace
+
+TEST_CASE("a crash at any wait costs at most an order that was not finalized, and no account or certificate") {
+    const auto where = GENERATE(test::keeping::kind::folder, test::keeping::kind::cache_file);
+    const auto what = GENERATE(test::deed::obtain, test::deed::renew);
+    CAPTURE(where, what);
+    test::lasting_ca ca;
+    crash_at(1'000'000, ca, where, what);  // what is made once in a process
+    const auto descriptors = test::open_descriptors();
+    const int step = where == test::keeping::kind::cache_file ? 1 : what == test::deed::renew ? 5 : 2;
+    int n = 1;
+    for (; crash_at(n, ca, where, what); n += step) {
+        ca.settle();
+        CAPTURE(n);
+        CHECK(test::open_descriptors() == descriptors);
+    }
+    CHECK(n > 20);
+}
