@@ -157,7 +157,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::load(const job& wanted) {
         verify_servable(*loaded, wanted.names, std::max(context_.now(), loaded->not_before()));
         publish(wanted.key, std::move(record), event_type::loaded);
         co_return loaded;
-    } catch (const error& e) {
+    } catch (const std::exception& e) {
         context_.log(
             log_level::warning, "the store's certificate for {} is not used: {}", to_string(wanted.names), e.what());
     }
@@ -479,7 +479,7 @@ asio::awaitable<void> certificate_keeper::load_all() {
             index_.publish(record.certificate);
             context_.all.set_certificate(key, std::move(record));
             plan_.plan(key);
-        } catch (const error& e) {
+        } catch (const std::exception& e) {
             context_.log(log_level::error, "{} in the store is not used: {}", key, e.what());
         }
     }

@@ -94,12 +94,17 @@ asio::awaitable<void> clock_guard::ask() {
     if (asked_ && now - *asked_ < context_.options.clock_check_interval)
         co_return;
     asked_ = now;
-    const auto client = accounts_.reader();
-    const auto answered = co_await as_outcome(client->new_nonce());
-    observe(*client);
+    // By value: those who wait for the clock wait on, whatever this came to.
+    const auto answered = co_await as_outcome(ask_ca());
     if (answered.thrown)
         context_.log(
             log_level::warning, "the CA could not be asked what time it is: {}", describe(answered.thrown).text);
+}
+
+asio::awaitable<void> clock_guard::ask_ca() {
+    const auto client = accounts_.reader();
+    co_await client->new_nonce();
+    observe(*client);
 }
 
 }  // namespace evercert

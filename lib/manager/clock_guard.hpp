@@ -41,6 +41,7 @@ private:
     clock_opinion judge();
     void tell(const clock_opinion&);
     asio::awaitable<void> ask();
+    asio::awaitable<void> ask_ca();
 
     const manager_context& context_;
     account_keeper& accounts_;
