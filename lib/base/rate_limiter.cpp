@@ -46,7 +46,7 @@ duration basic_rate_limiter<Pace>::expected_wait(urgency urgent) const {
 }
 
 template <typename Pace>
-asio::awaitable<void> basic_rate_limiter<Pace>::acquire(duration longest, urgency urgent) {
+void basic_rate_limiter<Pace>::check(duration longest, urgency urgent) const {
     const auto wait = expected_wait(urgent);
     const auto waiting = urgent == urgency::first ? urgent_ : queue_.size() - urgent_;
     if (wait > longest || waiting >= waiting_max_) {
@@ -55,6 +55,11 @@ asio::awaitable<void> basic_rate_limiter<Pace>::acquire(duration longest, urgenc
             errc::rate_limited,
             fmt::format("our own limit of {} is used up; the next is free in {} s", name_, seconds.count()), seconds};
     }
+}
+
+template <typename Pace>
+asio::awaitable<void> basic_rate_limiter<Pace>::acquire(duration longest, urgency urgent) {
+    check(longest, urgent);
     turn mine{*this, urgent};
     for (;;) {
         const auto delay = pace_.delay(clock_->steady());

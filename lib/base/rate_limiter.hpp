@@ -36,6 +36,9 @@ public:
     /// first. The same if `waiting_max` wait already.
     asio::awaitable<void> acquire(duration longest, urgency = urgency::ordinary);
 
+    /// Throws what `acquire` would throw now; takes nothing.
+    void check(duration longest, urgency = urgency::ordinary) const;
+
     /// What a newcomer would have to wait.
     duration expected_wait(urgency = urgency::ordinary) const;
     std::size_t waiting() const noexcept { return queue_.size(); }

@@ -82,9 +82,13 @@ asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_ki
     const bool listed =
         std::all_of(names.begin(), names.end(), [&](const auto& name) { return context_.all.lists(name); });
     const visit waiting{*this};
+    const auto who = kind.renewal ? urgency::first : urgency::ordinary;
+    // Who will be refused by one pays no other: a flood would empty the bucket of new hosts for days.
+    orders_.check(longest, who);
+    ceiling_.check(longest, who);
     if (!listed && !kind.renewal)
         co_await new_hosts_.acquire(longest);
-    co_await pass_orders(longest, kind.renewal ? urgency::first : urgency::ordinary);
+    co_await pass_orders(longest, who);
 }
 
 asio::awaitable<void> order_limits::pass_again(std::vector<identifier> names, order_kind kind) {
@@ -157,8 +161,9 @@ void order_limits::remember() {
 }
 
 void order_limits::restore() {
-    const auto now = context_.now();
     const auto limits = context_.all.limits();
+    // A clock that is behind, such as one that starts in 1970, must not make the debts larger than they were.
+    const auto now = std::max(context_.now(), limits.written);
     orders_.restore(between(now, limits.orders_full));
     new_hosts_.restore(between(now, limits.new_hosts_full));
     polls_.restore(between(now, limits.polls_full));

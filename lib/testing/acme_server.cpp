@@ -67,6 +67,15 @@ certificate_ptr issue_api_certificate(const authority& issuer, endpoint api, wal
     return std::make_shared<certificate>(issued.chain_pem, key);
 }
 
+problem failure_on_demand(int status, const std::string& type, std::string detail) {
+    if (status < 400 || status > 599)
+        throw error{errc::invalid_options, "a failure has a status from 400 to 599"};
+    auto why = acme_problem(status, type, std::move(detail));
+    if (type.empty())
+        why.type.clear();
+    return why;
+}
+
 moment read(clock& from) { return {from.wall(), from.steady()}; }
 
 }  // namespace
@@ -185,13 +194,22 @@ void acme_server::validation_ports(std::uint16_t http_port, std::uint16_t https_
 
 void acme_server::fail_next(
     std::string resource, int status, std::string type, std::string detail, std::string retry_after) {
-    if (status < 400 || status > 599)
-        throw error{errc::invalid_options, "a failure has a status from 400 to 599"};
-    auto why = acme_problem(status, type, std::move(detail));
-    if (type.empty())
-        why.type.clear();
+    auto why = failure_on_demand(status, type, std::move(detail));
     const std::lock_guard lock{impl_->mutex};
-    impl_->core.fail_next(parse_resource(resource), std::move(why), std::move(retry_after));
+    impl_->core.fail_next(parse_resource(resource), {std::move(why), std::move(retry_after)});
+}
+
+void acme_server::fail_all(
+    std::string resource, int status, std::string type, std::string detail, std::string retry_after) {
+    auto why = failure_on_demand(status, type, std::move(detail));
+    const std::lock_guard lock{impl_->mutex};
+    const auto what = resource.empty() ? std::nullopt : std::optional{parse_resource(resource)};
+    impl_->core.fail_all(what, {std::move(why), std::move(retry_after)});
+}
+
+void acme_server::recover() {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->core.recover();
 }
 
 void acme_server::bad_nonce_every(int n) {
@@ -224,6 +242,15 @@ std::vector<std::string> acme_server::revoked() const {
     std::vector<std::string> serials;
     for (const auto& each : impl_->core.certificates())
         if (each.revoked)
+            serials.push_back(each.serial);
+    return serials;
+}
+
+std::vector<std::string> acme_server::replaced() const {
+    const std::lock_guard lock{impl_->mutex};
+    std::vector<std::string> serials;
+    for (const auto& each : impl_->core.certificates())
+        if (each.replaced_by)
             serials.push_back(each.serial);
     return serials;
 }

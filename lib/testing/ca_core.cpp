@@ -149,20 +149,31 @@ account_record& ca_core::account_of(const jws_request& jws) {
     throw refusal{400, "accountDoesNotExist", "there is no account " + quoted(jws.kid)};
 }
 
-void ca_core::fail_next(resource what, problem why, std::string retry_after) {
-    faults_[what].push_back({std::move(why), std::move(retry_after)});
+void ca_core::fail_all(std::optional<resource> what, const fault& how) {
+    for (std::size_t i = 0; i < resource_count; ++i)
+        if (const auto each = static_cast<resource>(i); !what || each == *what)
+            outages_.insert_or_assign(each, how);
+}
+
+void ca_core::recover() {
+    faults_.clear();
+    outages_.clear();
 }
 
 void ca_core::inject_fault(resource what) {
-    const auto found = faults_.find(what);
-    if (found == faults_.end() || found->second.empty())
+    std::optional<fault> injected;
+    if (auto& queued = faults_[what]; !queued.empty()) {
+        injected = std::move(queued.front());
+        queued.pop_front();
+    } else if (const auto outage = outages_.find(what); outage != outages_.end()) {
+        injected = outage->second;
+    }
+    if (!injected)
         return;
-    auto next = std::move(found->second.front());
-    found->second.pop_front();
     fields extra;
-    if (!next.retry_after.empty())
-        extra.set("Retry-After", next.retry_after);
-    throw refusal{std::move(next.why), std::move(extra)};
+    if (!injected->retry_after.empty())
+        extra.set("Retry-After", injected->retry_after);
+    throw refusal{std::move(injected->why), std::move(extra)};
 }
 
 }  // namespace evercert::testing

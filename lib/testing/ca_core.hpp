@@ -43,7 +43,14 @@ public:
         book_.validated(challenge, std::move(error), now);
     }
 
-    void fail_next(resource, problem, std::string retry_after);
+    struct fault {
+        problem why;
+        std::string retry_after;
+    };
+    void fail_next(resource what, fault how) { faults_[what].push_back(std::move(how)); }
+    /// Without a resource: all of them.
+    void fail_all(std::optional<resource>, const fault&);
+    void recover();
     /// Throws `error` with `errc::invalid_options` if there is no such certificate.
     void renewal_window(std::string_view serial, const testing::renewal_window&);
     void renewal_windows(const testing::renewal_window&);
@@ -59,10 +66,6 @@ private:
         jws_request jws;
         account_record* account;        ///< null if it was signed with a key of its own
         std::optional<public_key> key;  ///< that key
-    };
-    struct fault {
-        problem why;
-        std::string retry_after;
     };
 
     response dispatch(const request&, moment now);
@@ -101,6 +104,7 @@ private:
     nonce_book nonces_;
     std::vector<validation> validations_;
     std::map<resource, std::deque<fault>> faults_;
+    std::map<resource, fault> outages_;
     std::array<int, resource_count> counts_ = {};
     int posts_ = 0;
 };

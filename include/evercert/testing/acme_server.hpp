@@ -102,6 +102,12 @@ public:
     /// Throws `error` with `errc::invalid_options`.
     void fail_next(
         std::string resource, int status, std::string type, std::string detail = {}, std::string retry_after = {});
+    /// The same for every such request, as in an outage, until `recover()`. What `fail_next` queued comes first. `resource`
+    /// may be "" for all of them.
+    void fail_all(
+        std::string resource, int status, std::string type, std::string detail = {}, std::string retry_after = {});
+    /// Nothing fails on demand any more.
+    void recover();
     /// As the option of that name, from now on.
     void bad_nonce_every(int n);
 
@@ -121,6 +127,8 @@ public:
     int certificates_issued() const;
     /// Serial numbers of what was revoked, as `certificate::serial()` has them.
     std::vector<std::string> revoked() const;
+    /// Serial numbers of what an order named in `replaces` (RFC 9773), in the order of their issuance.
+    std::vector<std::string> replaced() const;
 
     /// Stop listening, and close every connection and validation. Takes effect when the io_context runs next, at
     /// once if it is called from there. The second call does nothing.

@@ -1,0 +1,215 @@
+#include "catch.hpp"
+#include "simulated_site.hpp"
+
+using namespace evercert;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto day = std::chrono::days{1};
+
+test::simulated_site::ca_change lifetime(std::chrono::seconds length, bool with_renewal_info) {
+    return [=](auto& ca) { ca.lifetime = length, ca.renewal_info = with_renewal_info; };
+}
+
+/// By timers alone: nobody asks for the certificate. Returns how often it was replaced until `length` had passed.
+int generations(test::simulated_site& site, duration length) {
+    int replaced = 0;
+    auto current = site.cert("a.test");
+    const auto end = site.time.elapsed() + length;
+    while (site.time.elapsed() < end) {
+        if (!site.until([&] { return site.manager->find("a.test") != current; }, end - site.time.elapsed()))
+            break;
+        CHECK(current->not_after() > site.clock->wall());
+        current = site.manager->find("a.test");
+        ++replaced;
+    }
+    CHECK(site.heard(event_type::expiring) == 0);
+    return replaced;
+}
+
+}  // namespace
+
+TEST_CASE("certificates of every lifetime are renewed by timers alone, never expire, and cost no order too many") {
+    const std::chrono::seconds length = GENERATE(90 * 24h, 64 * 24h, 45 * 24h, 6 * 24h, 1h);
+    const bool with_renewal_info = GENERATE(false, true);
+    CAPTURE(length.count(), with_renewal_info);
+    test::simulated_site site{{}, lifetime(length, with_renewal_info)};
+    site.start();
+    const int replaced = generations(site, 3 * length);
+    // By the lifetime: at 64.7 to 66.7 % of it, 48 to 50 % for short ones. By the CA: at 65.7 to 67.7 %, which short ones
+    // follow, too. What is left of the third generation's time decides between two numbers.
+    const bool short_lived = length <= 10 * day && !with_renewal_info;
+    CHECK(replaced >= (short_lived ? 6 : 4));
+    CHECK(replaced <= (short_lived ? 6 : 4));
+    CHECK(site.ca->count("newOrder") == 1 + replaced);
+    CHECK(site.ca->certificates_issued() == 1 + replaced);
+}
+
+TEST_CASE("the moment of renewal is drawn once: a restart does not draw it again") {
+    test::simulated_site site{{}, lifetime(90 * 24h, false)};
+    site.start();
+    site.cert("a.test");
+    const auto planned = site.status("a.test").next_at;
+    REQUIRE(planned);
+    for (int i = 0; i < 3; ++i) {
+        site.restart();
+        site.until([&] { return site.manager->find("a.test") != nullptr; }, 1min);
+        CHECK(site.status("a.test").next_at == planned);
+        CHECK(site.status("a.test").next == next_act::renew);
+    }
+}
+
+TEST_CASE("the CA is asked for renewal information as often as it says") {
+    const auto [retry_after, least, most] = GENERATE(table<std::string, int, int>(
+        {{"21600", 4, 5},
+         {"43200", 2, 3},
+         {"3600", 23, 25},
+         {"", 4, 5},
+         {"nonsense", 4, 5},
+         // Not sooner than after a minute, not later than after a day.
+         {"1", 1400, 1441},
+         {"999999999", 1, 2}}));
+    CAPTURE(retry_after);
+    test::simulated_site site{{}, [&](auto& ca) { ca.renewal_info_retry_after = retry_after; }};
+    site.start();
+    site.cert("a.test");
+    site.pass(1 * day);
+    CHECK(site.ca->count("renewalInfo") >= least);
+    CHECK(site.ca->count("renewalInfo") <= most);
+    CHECK(site.ca->count("newOrder") == 1);
+}
+
+TEST_CASE("a window that the CA moves to the past renews at once, says what it replaces, and is told") {
+    test::simulated_site site;
+    site.start();
+    const auto first = site.cert("a.test");
+    const auto other = site.cert("b.test");
+    site.pass(5 * day);
+    site.forget_events();
+    const auto now = std::chrono::floor<std::chrono::seconds>(site.clock->wall());
+    site.ca->renewal_window(first->serial(), now - 2 * day, now - day, "https://ca.test/incident");
+    CHECK(site.until([&] { return site.manager->find("a.test") != first; }, 6h + 10min));
+    CHECK(site.ca->replaced() == std::vector{first->serial()});
+    CHECK(site.ca->count("newOrder") == 3);
+    CHECK(site.manager->find("b.test") == other);
+    bool told = false;
+    for (const auto& event : site.heard())
+        if (event.type == event_type::renewal_suggested && event.names == std::vector<identifier>{"a.test"} && !told) {
+            told = true;
+            CHECK(event.next == now - 2 * day);
+            CHECK(event.text.find("https://ca.test/incident") != std::string::npos);
+        }
+    CHECK(told);
+}
+
+TEST_CASE("whatever a CA has against `replaces`, the order goes on at once without it") {
+    const auto [status, type] = GENERATE(table<int, std::string>(
+        {{409, "alreadyReplaced"}, {400, "malformed"}, {403, "unauthorized"}, {404, "malformed"}}));
+    CAPTURE(status, type);
+    test::simulated_site site;
+    site.start();
+    const auto first = site.cert("a.test");
+    site.pass(5 * day);
+    const auto now = site.clock->wall();
+    site.ca->renewal_windows(now - 2 * day, now - day);
+    site.ca->fail_next("newOrder", status, type, "no");
+    REQUIRE(site.until([&] { return site.ca->count("newOrder") > 1; }, 7h));
+    const auto asked = site.clock->wall();
+    CHECK(site.until([&] { return site.manager->find("a.test") != first; }, 1min));
+    CHECK(site.clock->wall() - asked < 30s);
+    CHECK(site.ca->count("newOrder") == 3);
+    CHECK(site.ca->replaced().empty());
+    CHECK(site.heard(event_type::failed) == 0);
+}
+
+TEST_CASE("a window that had ended before the certificate was obtained does not renew it") {
+    test::simulated_site site;
+    site.start();
+    const auto first = site.cert("a.test");
+    site.pass(5 * day);
+    const auto now = site.clock->wall();
+    site.ca->renewal_windows(now - 2 * day, now - day);
+    REQUIRE(site.until([&] { return site.manager->find("a.test") != first; }, 7h));
+    site.ca->renewal_windows(now - 2 * day, now - day);  // the same for the new one
+    site.pass(20 * day);
+    CHECK(site.ca->count("newOrder") == 2);
+}
+
+TEST_CASE("a CA whose windows are always now costs four orders a day and no more") {
+    test::simulated_site site;
+    site.start();
+    site.cert("a.test");
+    for (int hour = 0; hour < 5 * 24; ++hour) {
+        site.ca->renewal_windows(site.clock->wall() - 1h, site.clock->wall() + 1h);
+        site.pass(1h);
+    }
+    CHECK(site.ca->count("newOrder") > 5);
+    CHECK(site.ca->count("newOrder") <= 5 * 4 + 1);
+}
+
+TEST_CASE("without usable renewal information certificates are renewed by their dates") {
+    const int kind = GENERATE(0, 1, 2, 3, 4);
+    CAPTURE(kind);
+    test::simulated_site site{
+        [&](auto& options) { options.renewal_info = kind != 4; },
+        [&](auto& ca) { ca.lifetime = 30 * day, ca.renewal_info = kind != 0; }};
+    if (kind == 1)
+        site.ca->fail_all("renewalInfo", 404, "malformed");
+    if (kind == 2)
+        site.ca->fail_all("renewalInfo", 200 + 300, "", "<html>");
+    site.start();
+    const auto first = site.cert("a.test");
+    const auto issued = site.clock->wall();
+    if (kind == 3)
+        site.ca->renewal_windows(issued + 3 * day, issued + 2 * day);
+    REQUIRE(site.until([&] { return site.manager->find("a.test") != first; }, 30 * day));
+    const auto after = site.clock->wall() - issued;
+    CHECK(after >= 19 * day);  // 20 days, less 2 % of the lifetime
+    // A window that was good once stays when the CA's next answer is not.
+    CHECK(after <= (kind == 3 ? 20 * day + 12h : 20 * day + 10min));
+    CHECK(site.ca->count("newOrder") == 2);
+    if (kind == 0 || kind == 4)
+        CHECK(site.ca->count("renewalInfo") == 0);
+    else
+        CHECK(site.ca->count("renewalInfo") <= 4 * 20 + 5);  // every six hours
+}
+
+TEST_CASE("a certificate of another CA is neither polled nor replaced, but renewed when its dates say") {
+    test::simulated_site site{{}, lifetime(30 * day, true)};
+    site.start();
+    const auto first = site.cert("a.test");
+    site.pass(1 * day);
+    const auto issued = first->not_before();
+    const auto before = std::move(site.ca);
+    site.ca = site.make_ca([](auto& ca) { ca.lifetime = 30 * day; });
+    const int polls = before->count("renewalInfo");
+    before->renewal_windows(site.clock->wall() - 2h, site.clock->wall() - 1h);
+    site.restart();
+    REQUIRE(site.until(
+        [&] { return site.manager->find("a.test") && site.manager->find("a.test")->serial() != first->serial(); },
+        30 * day));
+    CHECK(site.clock->wall() - issued >= 19 * day);
+    CHECK(before->count("renewalInfo") == polls);
+    CHECK(before->count("newOrder") == 1);
+    CHECK(site.ca->count("newOrder") == 1);
+    CHECK(site.ca->replaced().empty());
+}
+
+TEST_CASE("the budget for polls holds for many names") {
+    test::simulated_site site{
+        [](auto& options) {
+            options.orders = {0s, 1};
+            options.new_hosts = {0s, 1};
+            options.order_ceiling = {};
+            options.renewal_info_polls = {10s, 5};
+        },
+        [](auto& ca) { ca.renewal_info_retry_after = "60"; }};
+    site.start();
+    for (int i = 0; i < 30; ++i)
+        site.cert("a" + std::to_string(i) + ".test");
+    const int before = site.ca->count("renewalInfo");
+    site.pass(1h);
+    CHECK(site.ca->count("renewalInfo") - before >= 355);
+    CHECK(site.ca->count("renewalInfo") - before <= 365);
+}
