@@ -1,3 +1,5 @@
+#include <asio/post.hpp>
+
 #include "lives.hpp"
 
 using namespace evercert;
@@ -33,6 +35,35 @@ bool stop_at(int n, test::lasting_ca& ca, test::keeping::kind where, test::deed 
     test::check_whole(kept, name, cut, ca.counts() - before);
     kept.check_tidy("certificates/" + name);
     return first.cut->happened();
+}
+
+asio::awaitable<void> register_and_obtain(manager& by) {
+    co_await by.register_account("ops@a.test");
+    co_await by.cert("a.test");
+}
+
+/// Those who ask leave at the nth wait. False if they had their answer before.
+bool leave_at(int n, test::lasting_ca& ca) {
+    test::keeping kept{test::keeping::kind::memory};
+    const auto before = ca.counts();
+    test::life one{ca, kept};
+    one.serve();
+    std::optional<test::started<void>> asked;
+    one.cut->at(n, [&] { asio::post(one.io, [&] { asked->cancel(); }); });
+    asked.emplace(one.io.get_executor(), register_and_obtain(*one.manager));
+    one.until([&] { return asked->ended(); });
+    CAPTURE(n, one.cut->where());
+    const bool left = one.cut->happened();
+    if (!left)
+        CHECK_NOTHROW(asked->take());
+    CHECK(one.run(one.manager->cert("a.test"))->covers("a.test"));
+    one.end();
+    const auto all = ca.counts() - before;
+    CHECK(all.accounts == 1);
+    CHECK(all.orders == 1);
+    CHECK(all.finalized == 1);
+    kept.check_tidy("certificates/a.test");
+    return left;
 }
 
 }  // namespace
@@ -87,4 +118,12 @@ TEST_CASE("an order whose certificate was saved already is not taken for the ren
     CHECK(ca.counts().orders == 2);
     CHECK(ca.server->count("certificate") == 2);
     second.end();
+}
+
+TEST_CASE("those who wait for an account or a certificate may leave at any moment: the work goes on, once") {
+    test::lasting_ca ca;
+    int n = 1;
+    while (leave_at(n, ca))
+        ++n;
+    CHECK(n > 20);
 }

@@ -49,10 +49,60 @@ public:
     std::optional<evercert::testing::acme_server> server;
 };
 
-/// One manager, from its start to its end or to its interruption.
-class life {
+/// An io_context that runs by turns with the CA's, until what runs in it has ended or is interrupted.
+class stage {
 public:
-    life(lasting_ca& ca, keeping& kept) : ca_{ca} {
+    explicit stage(lasting_ca& ca) : ca{ca} {}
+
+    template <typename T>
+    std::shared_ptr<result<T>> start(asio::awaitable<T> work) {
+        auto outcome = std::make_shared<result<T>>();
+        asio::co_spawn(io, run_into(outcome, std::move(work)), asio::detached);
+        io.restart();
+        return outcome;
+    }
+    template <typename T>
+    T run(asio::awaitable<T> work) {
+        const auto outcome = start(std::move(work));
+        until([&] { return outcome->ended(); });
+        return outcome->take();
+    }
+    template <typename Condition>
+    void until(Condition holds) {
+        const auto last = std::chrono::steady_clock::now() + limit_default;
+        while (!holds()) {
+            if (killed_)
+                throw std::runtime_error{"killed"};
+            if (io.poll() + ca.io.poll() == 0)
+                io.run_one_for(std::chrono::milliseconds{1});
+            if (std::chrono::steady_clock::now() > last)
+                throw std::logic_error{"it did not come about"};
+        }
+    }
+
+    /// Nothing is left to do.
+    void finish() {
+        until([&] { return io.stopped(); });
+    }
+    /// The process is killed: nothing of it runs any more.
+    void kill() {
+        killed_ = true;
+        io.stop();
+    }
+    bool killed() const { return killed_; }
+
+    lasting_ca& ca;
+    const std::shared_ptr<interruption> cut = std::make_shared<interruption>();
+    asio::io_context io;
+
+private:
+    bool killed_ = false;
+};
+
+/// One manager, from its start to its end or to its interruption.
+class life : public stage {
+public:
+    life(lasting_ca& at, keeping& kept) : stage{at} {
         evercert::manager_options options;
         options.directory_url = ca.server->directory_url();
         options.http.ca_file = ca.server->api_root_file();
@@ -80,64 +130,27 @@ public:
             manager->cache_file(kept.cache());
     }
 
-    /// The process is killed: nothing of it runs any more.
-    void kill() {
-        killed_ = true;
-        io.stop();
-    }
-    bool killed() const { return killed_; }
-
     void serve() {
         serving_ = start(manager->serve());
         run(manager->listening());
         const auto http = manager->http_endpoints(), https = manager->https_endpoints();
         if (!http.empty() && !https.empty())
-            ca_.server->validation_ports(http[0].port, https[0].port);
+            ca.server->validation_ports(http[0].port, https[0].port);
     }
     /// serve() returns, and nothing is left to do.
     void end() {
         manager->stop();
         until([&] { return !serving_ || serving_->ended(); });
-        until([&] { return io.stopped(); });
+        finish();
         manager.reset();
         CHECK(cut->streams == 0);
     }
 
-    template <typename T>
-    std::shared_ptr<result<T>> start(asio::awaitable<T> work) {
-        auto outcome = std::make_shared<result<T>>();
-        asio::co_spawn(io, run_into(outcome, std::move(work)), asio::detached);
-        io.restart();
-        return outcome;
-    }
-    template <typename T>
-    T run(asio::awaitable<T> work) {
-        const auto outcome = start(std::move(work));
-        until([&] { return outcome->ended(); });
-        return outcome->take();
-    }
-    template <typename Condition>
-    void until(Condition holds) {
-        const auto last = std::chrono::steady_clock::now() + limit_default;
-        while (!holds()) {
-            if (killed_)
-                throw std::runtime_error{"killed"};
-            if (io.poll() + ca_.io.poll() == 0)
-                io.run_one_for(std::chrono::milliseconds{1});
-            if (std::chrono::steady_clock::now() > last)
-                throw std::logic_error{"it did not come about"};
-        }
-    }
-
-    const std::shared_ptr<interruption> cut = std::make_shared<interruption>();
     std::function<void(std::string_view)> on_line;
-    asio::io_context io;
     std::optional<evercert::manager> manager;
 
 private:
-    lasting_ca& ca_;
     std::shared_ptr<result<void>> serving_;
-    bool killed_ = false;
 };
 
 /// What a life is for.
