@@ -109,6 +109,7 @@ public:
     void handshake_ended(const certificate_ptr&, handshake_result) noexcept override;
 
     /// Whether the CA's limits, as the ledger has them, let `names` be ordered now; room is kept for renewals.
+    /// Throws `errc::invalid_options` if there are no names.
     issue_answer can_issue(const std::vector<identifier>& names) const;
     /// Forget what failed for `name`, and what `admission` said: the next handshake or `cert()` tries again at once.
     void forget_failures(const identifier& name);

@@ -26,6 +26,19 @@ bool is_refusal(const std::exception_ptr& thrown) {
     }
 }
 
+/// The same for an order that says what it replaces: an answer that is no problem document is none that a CA gives
+/// to an order that it can take.
+bool refuses_replacement(const std::exception_ptr& thrown) {
+    return is_refusal(thrown) || describe(thrown).code == errc::http_status;
+}
+
+/// The CA has a certificate, but not one for us: another order is the only way to one.
+bool is_of_no_use(const std::exception_ptr& thrown) {
+    const auto code = describe(thrown).code;
+    return code == errc::key_mismatch || code == errc::name_mismatch || code == errc::certificate_expired ||
+        code == errc::chain_incomplete || code == errc::invalid_certificate;
+}
+
 }  // namespace
 
 /// A challenge that the CA was told about or will be.
@@ -92,7 +105,7 @@ asio::awaitable<acme::order> issuer::new_order(
     if (replaces.empty())
         co_return co_await client.new_order(std::move(names));
     auto placed = co_await as_outcome(client.new_order(names, std::move(replaces)));
-    if (!placed.thrown || !is_refusal(placed.thrown))
+    if (!placed.thrown || !refuses_replacement(placed.thrown))
         co_return placed.get();
     learned.not_a_replacement = true;
     // It may be replaced already, or of another account: a reason to order without, not to let it expire.
@@ -185,7 +198,10 @@ asio::awaitable<certificate_ptr> issuer::resume_steps(
     if (found.status != acme::order_status::valid)
         co_return nullptr;
     log_(log_level::info, "the order for {} was finalized before: {}", to_string(names), order_url);
-    co_return co_await download(client, found.certificate, std::move(key), std::move(names));
+    auto loaded = co_await as_outcome(download(client, found.certificate, std::move(key), std::move(names)));
+    if (loaded.thrown && is_of_no_use(loaded.thrown))
+        co_return nullptr;
+    co_return loaded.get();
 }
 
 asio::awaitable<certificate_ptr> issuer::download(

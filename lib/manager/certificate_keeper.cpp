@@ -138,6 +138,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
 asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted) {
     // Two challenges, each in an order of its own.
     const auto length = std::chrono::ceil<std::chrono::seconds>(2 * context_.options.order_timeout);
+    const auto permit = co_await in_progress_.acquire();
     auto held = co_await context_.safe.lock(wanted.key, length);
     auto work = load_or_order(std::move(wanted), held);
     co_return co_await context_.safe.unlock_after(std::move(held), std::move(work));
@@ -169,7 +170,12 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(job wanted, v
     if (auto loaded = co_await load(wanted))
         co_return loaded;
     auto obtained = co_await order(wanted);
-    verify_in_handshake(obtained, wanted.names.front(), context_.now());
+    try {
+        verify_in_handshake(obtained, wanted.names.front(), context_.now());
+    } catch (const error&) {
+        drop_pending(wanted.key);  // its certificate will not be better the next time
+        throw;
+    }
     auto record = make_record(wanted, obtained);
     const auto before = context_.all.certificate(wanted.key);
     limits_.issued(wanted.names, kind_of(wanted));
@@ -223,7 +229,10 @@ asio::awaitable<certificate_ptr> certificate_keeper::order(job wanted) {
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::order_once(job wanted, issuer::lessons& learned) {
-    const auto permit = co_await in_progress_.acquire();
+    // What the attempt before taught stays, what came of it does not.
+    learned.try_again = false;
+    learned.not_authorized.clear();
+    learned.not_a_replacement = false;
     const auto client = co_await accounts_.client();
     // Its answer has the CA's date.
     co_await client->directory();
@@ -287,7 +296,12 @@ asio::awaitable<certificate_ptr> certificate_keeper::resume_pending(job wanted, 
     if (!over && pending->directory_url == context_.options.directory_url) {
         const auto age = context_.now() - pending->at;
         const bool hangs = age < duration{} || age > issuer::processing_max;
-        found = co_await issuer_.resume(*client, pending->url, pending->key, wanted.names, !hangs);
+        auto resumed = co_await as_outcome(issuer_.resume(*client, pending->url, pending->key, wanted.names, !hangs));
+        // The CA is down, so the order may be good all the same; but not for ever.
+        if (resumed.thrown && (!hangs || describe(resumed.thrown).is_cancellation()))
+            std::rethrow_exception(resumed.thrown);
+        if (!resumed.thrown)
+            found = std::move(*resumed.value);
     }
     if (!found)
         drop_pending(wanted.key);
@@ -297,7 +311,13 @@ asio::awaitable<certificate_ptr> certificate_keeper::resume_pending(job wanted, 
 std::string certificate_keeper::replaces(const job& wanted) const {
     const auto record = context_.all.certificate(wanted.key);
     std::string id;
-    if (context_.options.renewal_info && record && record->directory_url == context_.options.directory_url)
+    // A CA that stumbles over it may say so in any way: after some failures the order goes without.
+    const bool failed_with_it = context_.all.with_failures([&](const failure_book& book) {
+        const auto* last = book.last(wanted.key);
+        return last && last->failures >= replaces_failures_max;
+    });
+    if (context_.options.renewal_info && record && record->directory_url == context_.options.directory_url &&
+        !failed_with_it)
         id = record->renewal_id;
     return id;
 }
@@ -463,6 +483,20 @@ void certificate_keeper::drop_damaged(const held_ptr& damaged, const error& why)
 }
 
 asio::awaitable<void> certificate_keeper::load_all() {
+    for (;;) {
+        const auto loaded = co_await as_outcome(load_each());
+        if (!loaded.thrown)
+            co_return;
+        if (describe(loaded.thrown).is_cancellation())
+            std::rethrow_exception(loaded.thrown);
+        context_.log(
+            log_level::error, "the store cannot be read, which is tried again in {} s: {}",
+            vault::retry_interval.count(), describe(loaded.thrown).text);
+        co_await context_.options.clock->sleep_for(vault::retry_interval);
+    }
+}
+
+asio::awaitable<void> certificate_keeper::load_each() {
     co_await restore_memory();
     const auto keys = co_await context_.safe.list(std::string{certificates_prefix});
     for (const auto& key : keys) {
@@ -502,14 +536,28 @@ asio::awaitable<void> certificate_keeper::forget(std::string key) {
     const auto record = context_.all.certificate(key);
     if (!record)
         co_return;
-    context_.log(
-        log_level::warning, "the certificate for {} ended long ago and is removed", to_string(record->names()));
+    // Another process may have renewed it, or be about to.
+    job wanted{key, record->names(), purpose::application};
+    auto held = co_await context_.safe.lock(key, forget_lease);
+    auto work = remove_unless_renewed(std::move(wanted), *record);
+    co_await context_.safe.unlock_after(std::move(held), std::move(work));
+}
+
+asio::awaitable<certificate_ptr> certificate_keeper::remove_unless_renewed(job wanted, certificate_record gone) {
+    auto later = co_await load(wanted);
+    if (!later)
+        co_await remove(std::move(wanted.key), std::move(gone));
+    co_return later;
+}
+
+asio::awaitable<void> certificate_keeper::remove(std::string key, certificate_record gone) {
+    context_.log(log_level::warning, "the certificate for {} ended long ago and is removed", to_string(gone.names()));
     context_.all.forget_certificate(key);
-    index_.remove(record->certificate);
+    index_.remove(gone.certificate);
     plan_.take(key);
     context_.all.with_failures([&](failure_book& book) { return book.forget(key); });
     trials_.forget(key);
-    context_.tell(event_type::forgotten, record->names());
+    context_.tell(event_type::forgotten, gone.names());
     co_await context_.safe.remove(std::move(key));
 }
 

@@ -66,6 +66,11 @@ public:
     void drop_damaged(const held_ptr&, const error& why);
     order_kind kind_of(const std::vector<identifier>& names) const;
 
+    /// So many failures in a row, and the order does not say any more what it replaces.
+    static constexpr int replaces_failures_max = 3;
+    /// For one look and one removal.
+    static constexpr std::chrono::seconds forget_lease{60};
+
 private:
     enum class purpose { application, handshake, renewal };
 
@@ -92,6 +97,9 @@ private:
     asio::awaitable<certificate_ptr> resume_pending(job, std::shared_ptr<acme::client>);
     asio::awaitable<void> save_pending(std::string key, std::string order_url, private_key);
     asio::awaitable<certificate_ptr> load_or_order(job, vault_lease);
+    asio::awaitable<void> load_each();
+    asio::awaitable<certificate_ptr> remove_unless_renewed(job, certificate_record);
+    asio::awaitable<void> remove(std::string key, certificate_record);
     asio::awaitable<void> restore_memory();
     asio::awaitable<bool> read_memory();
     certificate_record make_record(const job&, const certificate_ptr&) const;

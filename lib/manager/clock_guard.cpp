@@ -82,6 +82,12 @@ asio::awaitable<void> clock_guard::wait_until_trusted() {
     }
 }
 
+asio::awaitable<bool> clock_guard::confirm() {
+    if (!answer_)
+        co_await ask();
+    co_return answer_&& judge().is == clock_opinion::verdict::trusted;
+}
+
 asio::awaitable<void> clock_guard::watch() {
     for (;;) {
         co_await wait_until_trusted();

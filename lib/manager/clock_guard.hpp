@@ -26,6 +26,8 @@ public:
     /// Returns once it is believed. While it is not, the CA is asked for its `Date` every
     /// `manager_options::clock_check_interval`.
     asio::awaitable<void> wait_until_trusted();
+    /// True if it is believed, and the CA has said so in this run; asks it if it has not answered yet.
+    asio::awaitable<bool> confirm();
     /// Look every minute, until cancelled, so that doubt is told when it begins and not when something is due.
     asio::awaitable<void> watch();
 

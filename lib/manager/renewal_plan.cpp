@@ -44,20 +44,27 @@ renewal_facts facts_of(const manager_context& context, const std::string& key, c
 
 void renewal_plan::plan(const std::string& key) { plan_not_before(key, wall_time::min()); }
 
-void renewal_plan::plan_after_failure(const std::string& key) { plan_not_before(key, context_.now() + after_failure); }
+void renewal_plan::plan_later(const std::string& key, duration delay) { plan_not_before(key, context_.now() + delay); }
 
 void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     take(key);
     const auto record = context_.all.certificate(key);
     if (!record)
         return;
-    const auto next = plan_next(facts_of(context_, key, *record), context_.now(), context_.options.retry);
-    const auto at = std::max(next.at, earliest);
-    const auto notice = next_notice(*record);
-    if (next.act == next_act::poll_renewal_info && (!notice || at < *notice))
-        polls_.plan(key, at);
-    else if (next.act != next_act::none || notice)
-        acts_.plan(key, std::min(next.act == next_act::none ? wall_time::max() : at, notice.value_or(at)));
+    auto facts = facts_of(context_, key, *record);
+    const auto now = context_.now();
+    auto next = plan_next(facts, now, context_.options.retry);
+    if (next.act == next_act::poll_renewal_info) {
+        polls_.plan(key, std::max(next.at, earliest));
+        // Whatever the CA's answer takes, the renewal does not wait for it.
+        facts.poll_at.reset();
+        next = plan_next(facts, now, context_.options.retry);
+    }
+    auto at = next_notice(*record);
+    if (next.act != next_act::none)
+        at = std::min(std::max(next.at, earliest), at.value_or(wall_time::max()));
+    if (at)
+        acts_.plan(key, *at);
     changed_.notify_all();
 }
 

@@ -19,7 +19,8 @@ public:
     /// Plan, or plan anew, by the record that the state has now.
     void plan(const std::string& key);
     /// The same, and not before `after_failure` from now: whatever is wrong, nothing spins.
-    void plan_after_failure(const std::string& key);
+    void plan_after_failure(const std::string& key) { plan_later(key, after_failure); }
+    void plan_later(const std::string& key, duration delay);
     void plan_all();
 
     const renewal_queue& acts() const noexcept { return acts_; }

@@ -57,9 +57,17 @@ asio::awaitable<void> renewer::act_on(std::string key, [[maybe_unused]] semaphor
     if (due.at > context_.now() || due.act == next_act::poll_renewal_info || due.act == next_act::none)
         plan_.plan(key);
     else if (due.act == next_act::forget)
-        co_await certificates_.forget(std::move(key));
+        co_await forget(std::move(key));
     else
         co_await certificates_.renew(std::move(key));
+}
+
+asio::awaitable<void> renewer::forget(std::string key) {
+    // What is removed does not come back: nothing is, before the CA has said in this run what time it is.
+    const bool confirmed = co_await clock_.confirm();
+    if (confirmed)
+        co_await certificates_.forget(key);
+    plan_.plan_later(key, forget_again_after);
 }
 
 void renewer::give_notice(const std::string& key, certificate_record& record) {
@@ -146,8 +154,8 @@ void renewer::take_suggestion(const std::string& key, certificate_record record,
     const auto names = record.names();
     context_.all.set_certificate(key, std::move(record));
     if (!moved)
-        return;  // when to ask next may be forgotten in a crash: asking once more costs less than writing each down
-    context_.save_soon(key);
+        return;
+    // Not saved: without the lock that could write over what another process has renewed. A restart asks again.
     context_.log(
         log_level::info, "the CA suggests to renew {} between {} and {}", to_string(names), to_rfc3339(said.start),
         to_rfc3339(said.end));

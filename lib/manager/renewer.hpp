@@ -31,11 +31,14 @@ public:
     static constexpr std::size_t polls_in_progress_max = 8;
     /// After a poll that failed: the plan does not depend on it, so there is no hurry.
     static constexpr std::chrono::hours poll_again_after{6};
+    /// Between two attempts to remove a certificate.
+    static constexpr std::chrono::hours forget_again_after{1};
 
 private:
     asio::awaitable<void> wait_for(std::optional<renewal_queue::entry> next);
     asio::awaitable<void> act_on(std::string key, semaphore::permit);
     asio::awaitable<void> poll_for(std::string key, semaphore::permit);
+    asio::awaitable<void> forget(std::string key);
     void give_notice(const std::string& key, certificate_record&);
     void take_suggestion(const std::string& key, certificate_record, const acme::renewal_info&);
 

@@ -64,13 +64,18 @@ certificate_status status_without_certificate(const manager_context& context, co
         status.reason = "its order is in progress";
     } else if (status.problem) {
         status.state = certificate_state::failed;
-        status.next_at = context.all.with_failures([&](const failure_book& book) { return book.last(key)->retry_at; });
+        status.next_at = context.all.with_failures([&](const failure_book& book) {
+            const auto* last = book.last(key);
+            return last ? std::optional{last->retry_at} : std::nullopt;
+        });
         status.reason = "the last attempt failed; from then on the next client that asks for it has it tried again";
     }
     return status;
 }
 
 issue_answer manager::impl::can_issue(const std::vector<identifier>& names) const {
+    if (names.empty())
+        throw error{errc::invalid_options, "a certificate has at least one name"};
     return limits.can_issue(names, certificates.kind_of(names));
 }
 

@@ -50,7 +50,9 @@ asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key)
         if (value)
             loaded = boost::json::parse(*value).as_object();
     } catch (const std::exception& e) {
-        if (ours.cancelled() != asio::cancellation_type::none)
+        const auto* known = dynamic_cast<const error*>(&e);
+        // What is damaged is as if it were not there; a store that cannot be read just now has it all the same.
+        if (ours.cancelled() != asio::cancellation_type::none || (known && known->code() != errc::state_damaged))
             throw;
         log_(log_level::error, "what the store has as {} cannot be used: {}", key, e.what());
     }
@@ -59,16 +61,7 @@ asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key)
 
 asio::awaitable<std::vector<std::string>> vault::list(std::string prefix) {
     const auto from = store_;
-    const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
-    std::vector<std::string> keys;
-    try {
-        keys = co_await within(*clock_, store_timeout_, "listing " + prefix, from->list(prefix));
-    } catch (const std::exception& e) {
-        if (ours.cancelled() != asio::cancellation_type::none)
-            throw;
-        log_(log_level::error, "the store cannot list {}: {}", prefix, e.what());
-    }
-    co_return keys;
+    co_return co_await within(*clock_, store_timeout_, "listing " + prefix, from->list(prefix));
 }
 
 asio::awaitable<void> vault::save(std::string key) {
@@ -104,8 +97,8 @@ asio::awaitable<bool> vault::try_save(std::string key, vault_lease under) {
     } catch (const std::exception& e) {
         const auto* known = dynamic_cast<const error*>(&e);
         if (known && known->code() == errc::lock_lost) {
-            log_(log_level::warning, "{} is not saved: {}", key, e.what());  // somebody else saved a later one
-            co_return true;
+            // Somebody else may have saved a later one, or our lease was too short: the next attempt looks.
+            log_(log_level::warning, "{} is not saved now: {}", key, e.what());
         }
         insert_unsaved(key);
         if (ours.cancelled() != asio::cancellation_type::none)

@@ -40,9 +40,9 @@ public:
 
     void use(std::shared_ptr<store> other) { store_ = std::move(other); }
 
-    /// Nothing if the store has none, or cannot be read, or what it has is not a JSON object: then a line is logged.
+    /// Nothing if the store has none, or what it has is damaged: then a line is logged. Throws if it cannot be read.
     asio::awaitable<std::optional<boost::json::object>> load(std::string key);
-    /// The keys that begin so; none, and a line in the log, if the store cannot tell.
+    /// The keys that begin so. Throws if the store cannot tell.
     asio::awaitable<std::vector<std::string>> list(std::string prefix);
     /// Save the item of the state. Throws nothing but cancellation: what the store cannot save now is saved later.
     asio::awaitable<void> save(std::string key);

@@ -1,0 +1,49 @@
+#include <boost/json.hpp>
+
+#include "catch.hpp"
+#include "local_site.hpp"
+#include "manager/state.hpp"
+
+using namespace evercert;
+
+namespace {
+
+/// The site's state with a pending order for b.test, at this URL and with a key of its own.
+std::string with_pending_order(test::local_site& site, const std::string& url) {
+    auto items = read_document(site.manager->marshal());
+    const pending_order pending{site.ca->directory_url(), url, private_key::generate(), system_clock()->wall()};
+    items["orders/b.test"] = to_json(pending);
+    return write_document(items);
+}
+
+std::string origin_of(const test::local_site& site) {
+    const auto url = site.ca->directory_url();
+    return url.substr(0, url.rfind('/'));
+}
+
+}  // namespace
+
+TEST_CASE("a pending order that has a certificate for another key, or is gone, is dropped and ordered anew") {
+    const auto path = GENERATE("/order/1", "/order/999");
+    test::local_site site;
+    site.start();
+    site.run(site.manager->cert("a.test"));
+    site.manager->unmarshal(with_pending_order(site, origin_of(site) + path));
+    CHECK(site.run(site.manager->cert("b.test"))->covers("b.test"));
+    CHECK(site.ca->count("newOrder") == 2);
+    site.manager->stop();
+    site.run(site.serving->join());
+    CHECK(site.manager->marshal().find("orders/b.test") == std::string::npos);
+}
+
+TEST_CASE("a pending order is kept while the CA is down, and used when it is back") {
+    test::local_site site;
+    site.start();
+    site.run(site.manager->cert("a.test"));
+    site.manager->unmarshal(with_pending_order(site, origin_of(site) + "/order/1"));
+    site.ca->fail_next("order", 503, "serverInternal", "come back later");
+    CHECK_THROWS_WITH(site.run(site.manager->cert("b.test")), Catch::Contains("come back later"));
+    CHECK(site.manager->marshal().find("orders/b.test") != std::string::npos);
+    CHECK(site.ca->count("newOrder") == 1);
+    CHECK(site.run(site.manager->cert("b.test"))->covers("b.test"));
+}
