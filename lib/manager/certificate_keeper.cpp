@@ -151,8 +151,12 @@ asio::awaitable<certificate_ptr> certificate_keeper::load(const job& wanted) {
     const auto current = context_.all.certificate(wanted.key);
     try {
         auto record = read_certificate(*stored);
-        if (current && record.certificate->not_after() <= current->certificate->not_after())
-            co_return nullptr;
+        if (current && record.certificate->not_after() <= current->certificate->not_after()) {
+            // It may have come into memory while this one waited.
+            if (wanted.why == purpose::renewal || current->certificate->not_after() <= context_.now())
+                co_return nullptr;
+            co_return current->certificate->get();
+        }
         auto loaded = record.certificate->get();
         // What is not valid yet is evidence against our clock: it is served.
         verify_servable(*loaded, wanted.names, std::max(context_.now(), loaded->not_before()));

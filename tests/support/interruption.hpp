@@ -153,7 +153,7 @@ private:
     std::shared_ptr<evercert::network> next_ = evercert::system_network();
 };
 
-class interrupted_store final : public evercert::store {
+class interrupted_store : public evercert::store {
 public:
     interrupted_store(std::shared_ptr<interruption> cut, std::shared_ptr<evercert::store> next)
         : cut_{std::move(cut)}, next_{std::move(next)} {}

@@ -1,3 +1,4 @@
+#include "base/event.hpp"
 #include "lives.hpp"
 
 using namespace evercert;
@@ -42,6 +43,30 @@ bool crash_at(int n, test::lasting_ca& ca, test::keeping::kind where, test::deed
     return !at.empty();
 }
 
+/// Who asks first for a certificate gets it when the gate is open.
+class gated_store final : public test::interrupted_store {
+public:
+    gated_store(std::shared_ptr<store> next, asio::any_io_executor executor)
+        : interrupted_store{std::make_shared<test::interruption>(), std::move(next)}, changed_{std::move(executor)} {}
+
+    asio::awaitable<std::optional<std::string>> load(std::string key) override {
+        const bool first = key.starts_with("certificates/") && asked++ == 0;
+        auto value = co_await interrupted_store::load(std::move(key));
+        while (first && !open_)
+            co_await changed_.wait();
+        co_return value;
+    }
+    void open() {
+        open_ = true;
+        changed_.notify_all();
+    }
+    int asked = 0;
+
+private:
+    bool open_ = false;
+    event changed_;
+};
+
 }  // namespace
 
 TEST_CASE("a crash at any wait costs at most an order that was not finalized, and no account or certificate") {
@@ -59,4 +84,25 @@ TEST_CASE("a crash at any wait costs at most an order that was not finalized, an
         CHECK(test::open_descriptors() == descriptors);
     }
     CHECK(n > 20);
+}
+
+TEST_CASE("a certificate that is read at the start while somebody waits for it is not ordered again") {
+    test::lasting_ca ca;
+    test::keeping kept{test::keeping::kind::memory};
+    test::life first{ca, kept};
+    test::live(first, "a.test", test::deed::obtain);
+    first.end();
+
+    const auto gate = std::make_shared<gated_store>(kept.store, ca.io.get_executor());
+    kept.store = gate;
+    test::life second{ca, kept};
+    const auto asked = second.start(second.manager->cert("a.test"));
+    second.until([&] { return gate->asked == 1; });
+    second.serve();
+    second.until([&] { return second.manager->find("a.test") != nullptr; });
+    gate->open();
+    second.until([&] { return asked->ended(); });
+    CHECK(asked->take()->covers("a.test"));
+    CHECK(ca.counts().orders == 1);
+    second.end();
 }
