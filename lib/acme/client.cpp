@@ -333,6 +333,8 @@ std::optional<server_date> client::date() const noexcept { return impl_->wire.da
 asio::awaitable<acme::directory> client::directory() { return impl_->wire.directory(); }
 asio::awaitable<std::string> client::new_nonce() { return impl_->wire.nonce(); }
 
+asio::awaitable<void> client::refresh_date() { return impl_->wire.fetch_nonce(); }
+
 asio::awaitable<account> client::new_account(std::vector<std::string> contact, bool terms_of_service_agreed) {
     boost::json::object payload;
     if (terms_of_service_agreed)

@@ -106,14 +106,23 @@ asio::awaitable<std::string> transport::nonce() {
     // Its answer may have brought one.
     if (auto kept = nonces_.take())
         co_return std::move(*kept);
-    request ask{"HEAD", known.new_nonce};
-    auto answer = co_await send("newNonce", std::move(ask));
-    if (!is_success(answer))
-        throw to_error("newNonce", known.new_nonce, answer, clock_->wall());
+    co_await ask_for_nonce(known.new_nonce);
     auto nonce = nonces_.take();
     if (!nonce)
         throw_malformed({"answer to newNonce", known.new_nonce}, "has no valid Replay-Nonce");
     co_return std::move(*nonce);
+}
+
+asio::awaitable<void> transport::fetch_nonce() {
+    auto known = co_await directory();
+    co_await ask_for_nonce(std::move(known.new_nonce));
+}
+
+asio::awaitable<void> transport::ask_for_nonce(std::string url) {
+    request ask{"HEAD", url};
+    auto answer = co_await send("newNonce", std::move(ask));
+    if (!is_success(answer))
+        throw to_error("newNonce", url, answer, clock_->wall());
 }
 
 asio::awaitable<response> transport::get(std::string step, std::string url) {

@@ -42,6 +42,8 @@ public:
     /// Concurrent callers share one request and its error; a caller who is cancelled hands it on.
     asio::awaitable<acme::directory> directory();
     asio::awaitable<std::string> nonce();
+    /// Ask for one whatever the pool has.
+    asio::awaitable<void> fetch_nonce();
     /// A read that is not signed: the answer if it is a success. `step` as in `message`.
     asio::awaitable<response> get(std::string step, std::string url);
     /// The answer if it is a success. Each attempt has a nonce of its own.
@@ -53,6 +55,7 @@ private:
     struct directory_fetch;
 
     asio::awaitable<acme::directory> fetch_directory();
+    asio::awaitable<void> ask_for_nonce(std::string url);
     asio::awaitable<response> send(std::string step, request);
     request sign(const message&, std::string nonce) const;
     void take_date(const response&);

@@ -20,6 +20,9 @@ double draw() {
 
 bool is_own_limit(const failure& what) { return what.code == errc::rate_limited && !what.from_ca; }
 
+/// Of the rollbacks in a row among the failures.
+std::string trial_key(const std::string& certificate_key) { return "trial/" + certificate_key; }
+
 /// Marked in the state as being ordered, for those who look from outside.
 class in_progress_mark {
 public:
@@ -381,8 +384,11 @@ void certificate_keeper::roll_back(const certificate_ptr& fresh) {
     rejected.code = errc::invalid_certificate;
     rejected.text = text;
     rejected.kind = failure_class::our_mistake;
-    context_.all.with_failures(
-        [&](failure_book& book) { return book.remember(ended->key, rejected, context_.now(), draw()); });
+    context_.all.with_failures([&](failure_book& book) {
+        // Counted apart: what is published is no failure any more, but one that clients reject again is one more in a row.
+        const auto again = book.remember(trial_key(ended->key), rejected, context_.now(), draw());
+        book.refuse(ended->key, rejected, context_.now(), again.retry_at);
+    });
     context_.save_soon(ended->key);
     context_.save_failures();
     plan_.plan_after_failure(ended->key);
@@ -408,6 +414,9 @@ void certificate_keeper::remember_failure(const job& wanted, std::exception_ptr 
     const auto failed = describe(thrown);
     // A cancellation says nothing about the name, and our own limits answer for themselves.
     if (failed.kind == failure_class::cancelled || (is_own_limit(failed) && wanted.why != purpose::renewal))
+        return;
+    // The guard refuses for as long as it lasts; a record by this clock would refuse when it is right again.
+    if (failed.code == errc::clock_doubted)
         return;
     const auto now = context_.now();
     const auto record =
@@ -472,6 +481,7 @@ void certificate_keeper::forget_failures(const identifier& name) {
     const auto key = certificate_key({name});
     context_.all.with_failures([&](failure_book& book) {
         book.forget(key);
+        book.forget(trial_key(key));
         book.forget(admission_desk::key_of(name));
         return true;
     });

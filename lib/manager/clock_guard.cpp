@@ -52,6 +52,7 @@ void clock_guard::tell(const clock_opinion& opinion) {
         turned_.notify_all();
         return;
     }
+    asked_.reset();  // this doubt has not been asked about yet
     context_.log(
         log_level::error, "the wall clock is not believed, so nothing is ordered, renewed or removed: {}",
         opinion.because);
@@ -109,7 +110,7 @@ asio::awaitable<void> clock_guard::ask() {
 
 asio::awaitable<void> clock_guard::ask_ca() {
     const auto client = accounts_.reader();
-    co_await client->new_nonce();
+    co_await client->refresh_date();
     observe(*client);
 }
 

@@ -113,6 +113,8 @@ public:
         } catch (const std::system_error& e) {
             refusal = e.code();
             refusal_text = e.what();
+        } catch (const std::exception& e) {
+            refusal_text = e.what();
         }
         return nullptr;
     }

@@ -81,6 +81,8 @@ public:
 
     /// Section 7.2. Takes a nonce from the pool or fetches one. The steps below do that themselves.
     asio::awaitable<std::string> new_nonce();
+    /// Ask for a nonce whatever the pool has, and put it there: `date()` is of now afterwards, if the CA sends one.
+    asio::awaitable<void> refresh_date();
 
     /// Section 7.3: create the account, or find the one that this key has. Sets `account_url()`.
     /// `contact`: URLs such as "mailto:ops@example.com". Check the directory's terms of service
