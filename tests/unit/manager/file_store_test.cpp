@@ -1,6 +1,6 @@
 #include <filesystem>
-#include <thread>
 #include <iterator>
+#include <thread>
 
 #include <asio/co_spawn.hpp>
 
