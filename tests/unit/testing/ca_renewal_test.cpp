@@ -86,8 +86,8 @@ TEST_CASE("a failure on demand is an answer to renewal information, too") {
     fixture f;
     const auto id = f.obtain({"a.test"});
     f.ca.core.fail_next(
-        evercert::testing::resource::renewal_info, evercert::testing::acme_problem(503, "serverInternal", "later"),
-        "60");
+        evercert::testing::resource::renewal_info,
+        {evercert::testing::acme_problem(503, "serverInternal", "later"), "60"});
     const auto refused = f.ask(id);
     CHECK(gist(refused) == "503 serverInternal");
     CHECK(refused.fields.get("Retry-After") == "60");
