@@ -8,12 +8,14 @@
 #include <asio/any_io_executor.hpp>
 
 #include <evercert/clock.hpp>
+#include <evercert/disk.hpp>
 #include <evercert/store.hpp>
 
 namespace evercert {
 
 struct file_store_options {
     std::shared_ptr<evercert::clock> clock = system_clock();
+    std::shared_ptr<evercert::disk> disk = system_disk();
     /// For file I/O. None = two threads of the store's own, started at first use: one that reads, so that a handshake
     /// never waits behind an fsync, and one that writes. With an executor of several threads saves run side by side, and
     /// the file system syncs them together.

@@ -15,6 +15,7 @@
 #include <evercert/acme/client.hpp>
 #include <evercert/ca_limits.hpp>
 #include <evercert/clock.hpp>
+#include <evercert/disk.hpp>
 #include <evercert/failure_class.hpp>
 #include <evercert/http_client_options.hpp>
 #include <evercert/identifier.hpp>
@@ -129,6 +130,8 @@ struct manager_options {
 
     std::shared_ptr<evercert::clock> clock = system_clock();
     std::shared_ptr<evercert::network> network = system_network();
+    /// Where `cache_file()` keeps its file; a store that is given has its own.
+    std::shared_ptr<evercert::disk> disk = system_disk();
     /// For work that blocks (file I/O, RSA keys). None = one thread of the manager's own, started at first use.
     asio::any_io_executor blocking_executor = {};
 };

@@ -18,7 +18,8 @@ void check(const manager_options& options) {
             throw error{errc::invalid_options, text};
     };
     require(!options.challenges.empty(), "manager_options::challenges is empty: name at least one");
-    require(options.clock && options.network, "manager_options::clock and network must not be null");
+    require(
+        options.clock && options.network && options.disk, "manager_options::clock, network and disk must not be null");
     require(
         options.certificate_key != key_type::ed25519,
         "manager_options::certificate_key: public CAs do not sign Ed25519 keys");

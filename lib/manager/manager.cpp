@@ -114,7 +114,7 @@ void manager::unmarshal(std::string_view text) {
 
 void manager::cache_file(std::string path) {
     const auto self = impl_;
-    auto opened = one_file_store::open(self->strand, self->blocking, self->options.clock, path);
+    auto opened = one_file_store::open(self->strand, self->blocking, self->options.clock, self->options.disk, path);
     const auto items = opened->items();
     if (!items.empty()) {
         const auto chosen = self->all.hosts();

@@ -1,80 +1,99 @@
 #include "store/durable_file.hpp"
 
-#include <cerrno>
-#include <fcntl.h>
-#include <unistd.h>
+#include <memory>
 
-#include "store/posix_file.hpp"
+#include "store/file_io.hpp"
 
 namespace evercert {
 namespace {
 
-/// The file that is being written: unlinked unless it became the real one.
+/// The file that is being written: removed unless it became the real one.
 class beside {
 public:
-    explicit beside(std::string path) : path_{std::move(path)} {}
+    beside(disk_folder& folder, std::string name) : folder_{folder}, name_{std::move(name)} {}
     ~beside() {
-        if (!path_.empty())
-            ::unlink(path_.c_str());
+        std::error_code ignored;
+        if (!name_.empty())
+            folder_.remove(name_, ignored);
     }
     beside(const beside&) = delete;
-    void became_real() { path_.clear(); }
+    void became_real() { name_.clear(); }
 
 private:
-    std::string path_;
+    disk_folder& folder_;
+    std::string name_;
 };
 
-std::string folder_of(const std::string& path) {
+struct split_path {
+    std::string folder, name;
+};
+
+split_path split(const std::string& path) {
     const auto slash = path.rfind('/');
     if (slash == std::string::npos)
-        return ".";
-    return slash == 0 ? "/" : path.substr(0, slash);
+        return {".", path};
+    return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
 }
 
-void keep_previous(const std::string& path) {
-    const auto kept = path + ".previous", fresh = path + ".previous.new";
-    ::unlink(fresh.c_str());
-    if (::link(path.c_str(), fresh.c_str()) != 0) {
-        if (errno == ENOENT)
-            return;  // the first generation
-        throw_file_error("keep the previous generation of", path);
-    }
-    const beside unfinished{fresh};
-    if (::rename(fresh.c_str(), kept.c_str()) != 0)
-        throw_file_error("keep the previous generation of", path);
+std::unique_ptr<disk_folder> open_folder(disk& on, const std::string& path) {
+    std::error_code failed;
+    auto folder = on.open_folder(path, failed);
+    check_file(failed, "open the folder", path);
+    return folder;
+}
+
+void keep_previous(disk_folder& folder, const std::string& name, const std::string& path) {
+    const auto kept = name + ".previous", fresh = name + ".previous.new";
+    std::error_code failed;
+    folder.remove(fresh, failed);
+    folder.link(name, folder, fresh, failed);
+    if (failed == std::errc::no_such_file_or_directory)
+        return;  // the first generation
+    check_file(failed, "keep the previous generation of", path);
+    const beside unfinished{folder, fresh};
+    folder.rename(fresh, folder, kept, failed);
+    check_file(failed, "keep the previous generation of", path);
 }
 
 }  // namespace
 
-std::optional<std::string> read_file(const std::string& path, std::size_t size_max) {
-    const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.get() < 0) {
-        if (errno == ENOENT)
-            return {};
-        throw_file_error("open", path);
-    }
-    return read_whole(file.get(), size_max, path);
+std::optional<std::string> read_file(disk& on, const std::string& path, std::size_t size_max) {
+    std::error_code failed;
+    const auto file = on.open_file(path, failed);
+    if (failed == std::errc::no_such_file_or_directory)
+        return {};
+    check_file(failed, "open", path);
+    return read_whole(*file, size_max, path);
 }
 
-void replace_file(const std::string& path, std::string_view content) {
-    const auto fresh = path + ".new";
-    ::unlink(fresh.c_str());  // of a run that was killed while it wrote
-    descriptor file{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
-    if (file.get() < 0)
-        throw_file_error("create", fresh);
-    beside unfinished{fresh};
-    write_whole(file.get(), content, fresh);
-    if (::fsync(file.get()) != 0)
-        throw_file_error("fsync", fresh);
-    file.close(fresh);
-    keep_previous(path);
-    if (::rename(fresh.c_str(), path.c_str()) != 0)
-        throw_file_error("replace", path);
+void check_replaceable(disk& on, const std::string& path) {
+    std::error_code failed;
+    const auto folder = on.open_folder(split(path).folder, failed);
+    if (folder)
+        folder->check_writable(failed);
+    check_file(failed, "write to the folder of", path);
+}
+
+void replace_file(disk& on, const std::string& path, std::string_view content) {
+    const auto at = split(path);
+    const auto folder = open_folder(on, at.folder);
+    const auto fresh = at.name + ".new", fresh_path = path + ".new";
+    std::error_code failed;
+    folder->remove(fresh, failed);  // of a run that was killed while it wrote
+    const auto file = folder->open_file(fresh, file_use::create, failed);
+    check_file(failed, "create", fresh_path);
+    beside unfinished{*folder, fresh};
+    write_whole(*file, content, fresh_path);
+    file->sync(failed);
+    check_file(failed, "fsync", fresh_path);
+    file->close(failed);
+    check_file(failed, "close", fresh_path);
+    keep_previous(*folder, at.name, path);
+    folder->rename(fresh, *folder, at.name, failed);
+    check_file(failed, "replace", path);
     unfinished.became_real();
-    const auto folder = folder_of(path);
-    const descriptor parent{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (parent.get() < 0 || ::fsync(parent.get()) != 0)
-        throw_file_error("fsync", folder);
+    folder->sync(failed);
+    check_file(failed, "fsync", at.folder);
 }
 
 }  // namespace evercert

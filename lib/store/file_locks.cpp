@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fcntl.h>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -13,6 +12,7 @@
 
 #include <evercert/error.hpp>
 
+#include "store/file_io.hpp"
 #include "store/file_place.hpp"
 
 namespace evercert {
@@ -31,26 +31,10 @@ std::string to_text(wall_time when) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
-/// For people; the lock is the kernel's.
-void describe_owner(const descriptor& file, const lease& given, wall_time now) {
-    std::array<char, 256> host = {};
-    ::gethostname(host.data(), host.size() - 1);
-    const boost::json::object owner{
-        {"key", given.key},
-        {"pid", ::getpid()},
-        {"host", host.data()},
-        {"since", to_text(now)},
-        {"until", to_text(given.expires)},
-        {"token", given.token}};
-    const auto text = boost::json::serialize(owner) + '\n';
-    if (::ftruncate(file.get(), 0) == 0 && ::pwrite(file.get(), text.data(), text.size(), 0) < 0)
-        return;  // a full disk does not keep anybody from locking
-}
-
 }  // namespace
 
-file_locks::file_locks(std::string root, std::shared_ptr<clock> time)
-    : root_{std::move(root)}, clock_{std::move(time)} {
+file_locks::file_locks(std::shared_ptr<disk> on, std::string root, std::shared_ptr<clock> time)
+    : disk_{std::move(on)}, root_{std::move(root)}, clock_{std::move(time)} {
     next_token(open_folder());
 }
 
@@ -60,7 +44,7 @@ file_locks::~file_locks() {
 }
 
 file_folder file_locks::open_folder() const {
-    return file_folder::open(root_).create_inside(std::string{locks_folder});
+    return file_folder::open(*disk_, root_).create_inside(std::string{locks_folder});
 }
 
 lease file_locks::try_lock(const std::string& key, std::chrono::seconds length) {
@@ -87,7 +71,7 @@ lease file_locks::try_lock(const std::string& key, std::chrono::seconds length) 
     const auto now = clock_->wall();
     claimed.expires = now + length;
     lease given{key, claimed.token, claimed.expires};
-    describe_owner(claimed.file, given, now);
+    describe_owner(*claimed.file, given, now);
     held_.insert_or_assign(key, std::move(claimed));
     return given;
 }
@@ -105,7 +89,7 @@ void file_locks::unlock(const lease& given) {
 void file_locks::check_held(const lease& under) {
     drop_expired();
     const auto at = held_.find(under.key);
-    if (at == held_.end() || at->second.token != under.token || !open_folder().has(at->second.name, at->second.file))
+    if (at == held_.end() || at->second.token != under.token || !open_folder().has(at->second.name, *at->second.file))
         throw error{
             errc::lock_lost,
             fmt::format(
@@ -128,19 +112,19 @@ void file_locks::drop_expired() {
 void file_locks::release(const held_lock& lock) const {
     try {
         const auto folder = open_folder();
-        if (folder.has(lock.name, lock.file))
+        if (folder.has(lock.name, *lock.file))
             folder.remove(lock.name);
     } catch (const error&) {
         // The file stays, unlocked: the next owner takes it, or the next start removes it.
     }
 }
 
-descriptor file_locks::claim(const file_folder& folder, const std::string& name) const {
+std::unique_ptr<disk_file> file_locks::claim(const file_folder& folder, const std::string& name) const {
     for (int i = 0; i < claims_max; ++i) {
-        auto file = folder.open_file(name, O_RDWR | O_CREAT);
-        if (!try_flock(file, folder.path_of(name)))
+        auto file = folder.open_file(name, file_use::update);
+        if (!try_flock(*file, folder.path_of(name)))
             return {};
-        if (folder.has(name, file))
+        if (folder.has(name, *file))
             return file;
     }
     return {};
@@ -150,17 +134,17 @@ descriptor file_locks::claim(const file_folder& folder, const std::string& name)
 /// machine took the count with it. 0 if others are counting.
 std::uint64_t file_locks::next_token(const file_folder& folder) const {
     const auto path = folder.path_of(tokens_file);
-    const auto file = folder.open_file(tokens_file, O_RDWR | O_CREAT);
+    const auto file = folder.open_file(tokens_file, file_use::update);
     int tries = 0;
-    while (!try_flock(file, path)) {
+    while (!try_flock(*file, path)) {
         if (++tries == token_tries_max)
             return 0;
         ::sched_yield();
     }
     std::array<char, token_digits> text = {};
-    const auto size = ::pread(file.get(), text.data(), text.size(), 0);
-    if (size < 0)
-        throw_file_error("read", path);
+    std::error_code failed;
+    const auto size = file->read(0, text, failed);
+    check_file(failed, "read", path);
     std::uint64_t last = 0;
     const auto read = std::from_chars(text.data(), text.data() + size, last);
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(clock_->wall().time_since_epoch());
@@ -168,9 +152,25 @@ std::uint64_t file_locks::next_token(const file_folder& folder) const {
     const auto token =
         std::max(plausible ? last + 1 : 1, static_cast<std::uint64_t>(std::max<std::int64_t>(micros.count(), 0)));
     const auto written = fmt::format("{:0{}}\n", token, token_digits);
-    if (::pwrite(file.get(), written.data(), written.size(), 0) != static_cast<ssize_t>(written.size()))
-        throw_file_error("write", path);
+    write_whole(*file, written, path);
     return token;
+}
+
+/// For people; the lock is the kernel's.
+void file_locks::describe_owner(disk_file& file, const lease& given, wall_time now) const {
+    const auto self = disk_->user();
+    const boost::json::object owner{
+        {"key", given.key},
+        {"pid", self.process},
+        {"host", self.host},
+        {"since", to_text(now)},
+        {"until", to_text(given.expires)},
+        {"token", given.token}};
+    // A full disk does not keep anybody from locking.
+    std::error_code failed;
+    file.clear(failed);
+    if (!failed)
+        file.write(0, boost::json::serialize(owner) + '\n', failed);
 }
 
 }  // namespace evercert

@@ -19,7 +19,7 @@ namespace evercert {
 class file_locks {
 public:
     /// `root` must be there. Throws `errc::store_failed` if its file system has no flock.
-    file_locks(std::string root, std::shared_ptr<clock>);
+    file_locks(std::shared_ptr<disk>, std::string root, std::shared_ptr<clock>);
     ~file_locks();
     file_locks(const file_locks&) = delete;
 
@@ -40,7 +40,7 @@ public:
 
 private:
     struct held_lock {
-        descriptor file;
+        std::unique_ptr<disk_file> file;
         std::string name;
         std::uint64_t token = 0;
         wall_time expires = {};
@@ -51,9 +51,11 @@ private:
     void check_held(const lease&);
     void drop_expired();
     void release(const held_lock&) const;
-    descriptor claim(const file_folder&, const std::string& name) const;
+    std::unique_ptr<disk_file> claim(const file_folder&, const std::string& name) const;
     std::uint64_t next_token(const file_folder&) const;
+    void describe_owner(disk_file&, const lease&, wall_time now) const;
 
+    std::shared_ptr<disk> disk_;
     std::string root_;
     std::shared_ptr<clock> clock_;
     std::mutex mutex_;

@@ -15,7 +15,7 @@ namespace {
 /// What the threads work on. They keep it, and never the store, whose end waits for them.
 struct shared_files {
     shared_files(std::string root, const file_store_options& options)
-        : tree{std::move(root), options.keys_max}, locks{tree.root(), options.clock} {}
+        : tree{options.disk, std::move(root), options.keys_max}, locks{options.disk, tree.root(), options.clock} {}
 
     file_tree tree;
     file_locks locks;
@@ -98,6 +98,7 @@ void check(const std::string& folder, const file_store_options& options) {
     require(
         !folder.empty() && folder.find('\0') == folder.npos, "file_store: name a folder, such as /var/lib/evercert");
     require(options.clock != nullptr, "file_store_options::clock must not be null");
+    require(options.disk != nullptr, "file_store_options::disk must not be null");
     require(options.lock_poll.count() > 0, "file_store_options::lock_poll must be longer than 0");
     require(options.keys_max > 0, "file_store_options::keys_max must be 1 or more");
 }

@@ -1,10 +1,6 @@
 #include "store/file_tree.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <cstdint>
-#include <fcntl.h>
-#include <sys/stat.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -13,7 +9,7 @@
 #include <evercert/error.hpp>
 #include <evercert/store.hpp>
 
-#include "store/file_place.hpp"
+#include "store/file_io.hpp"
 #include "store/file_value.hpp"
 
 namespace evercert {
@@ -31,17 +27,16 @@ std::string without_trailing_slashes(std::string path) {
     return path;
 }
 
-void create_root(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) != 0) {
-        if (errno != EEXIST)
-            throw_file_error("create the folder", path);
+void create_root(disk& on, const std::string& path) {
+    std::error_code failed;
+    on.create_folder(path, failed);
+    if (failed == std::errc::file_exists)
         return;
-    }
+    check_file(failed, "create the folder", path);
     const auto slash = path.rfind('/');
-    const auto parent = slash == path.npos ? "." : path.substr(0, slash + 1);
-    const descriptor above{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (above)  // one that we may not read we cannot sync
-        ::fsync(above.get());
+    const auto parent = on.open_folder(slash == path.npos ? "." : path.substr(0, slash + 1), failed);
+    if (parent)  // one that we may not read we cannot sync
+        parent->sync(failed);
 }
 
 std::optional<file_folder> open_path(file_folder from, const std::vector<std::string>& folders) {
@@ -61,9 +56,9 @@ file_folder create_path(file_folder from, const std::vector<std::string>& folder
 }
 
 read_file_value read_value(
-    const file_folder& folder, const std::string& name, const descriptor& file, bool is_pem, bool holds_key) {
+    const file_folder& folder, const std::string& name, disk_file& file, bool is_pem, bool holds_key) {
     const auto path = folder.path_of(name);
-    const auto text = read_whole(file.get(), file_size_max, path);
+    const auto text = read_whole(file, file_size_max, path);
     try {
         return is_pem ? read_pem_file(text, holds_key) : read_json_file(text, holds_key);
     } catch (const error& e) {
@@ -98,28 +93,27 @@ std::optional<std::string_view> stem_of(std::string_view name) {
 
 }  // namespace
 
-file_tree::file_tree(std::string root, std::size_t keys_max)
-    : root_{without_trailing_slashes(std::move(root))}, keys_max_{keys_max} {
-    create_root(root_);
-    const auto folder = file_folder::open(root_);
+file_tree::file_tree(std::shared_ptr<disk> on, std::string root, std::size_t keys_max)
+    : disk_{std::move(on)}, root_{without_trailing_slashes(std::move(root))}, keys_max_{keys_max} {
+    create_root(*disk_, root_);
+    const auto folder = open_root();
     folder.create_inside(std::string{previous_folder});
     for (const auto name : {locks_folder, writing_folder})
         remove_abandoned(folder.create_inside(std::string{name}));
-    if (::faccessat(folder.get(), ".", W_OK | X_OK, AT_EACCESS) != 0)
-        throw_file_error("write to the folder", root_);
+    folder.check_writable();
 }
 
 std::optional<std::string> file_tree::load(const std::string& key) const {
     const auto place = place_of(key);
-    const auto folder = open_path(file_folder::open(root_), place.folders);
+    const auto folder = open_path(open_root(), place.folders);
     if (!folder)
         return {};
     for (const auto suffix : {pem, json_suffix}) {
         const auto name = place.name + std::string{suffix};
-        const auto file = folder->open_file(name, O_RDONLY);
+        const auto file = folder->open_file(name, file_use::read);
         if (!file)
             continue;
-        auto read = read_value(*folder, name, file, suffix == pem, place.says_key);
+        auto read = read_value(*folder, name, *file, suffix == pem, place.says_key);
         if (place.says_key && read.key != key)
             throw error{errc::state_damaged, folder->path_of(name) + " holds another key: " + quoted(read.key)};
         auto value = json::serialize(read.value);
@@ -136,7 +130,7 @@ void file_tree::remove(const std::string& key) const {
     kept.insert(kept.begin(), std::string{previous_folder});
     // What can be taken for the value goes last.
     for (const auto& path : {kept, place.folders}) {
-        const auto folder = open_path(file_folder::open(root_), path);
+        const auto folder = open_path(open_root(), path);
         if (!folder)
             continue;
         const bool was_json = folder->remove(place.name + std::string{json_suffix});
@@ -160,7 +154,7 @@ std::vector<std::string> file_tree::list(const std::string& prefix) const {
     const auto folders = folders_of(above);
     if (!folders)
         return {};
-    const auto folder = open_path(file_folder::open(root_), *folders);
+    const auto folder = open_path(open_root(), *folders);
     if (!folder)
         return {};
     walk found;
@@ -174,9 +168,9 @@ std::vector<std::string> file_tree::list(const std::string& prefix) const {
 }
 
 std::string file_tree::key_inside(const file_folder& folder, const std::string& name) const {
-    const auto file = folder.open_file(name, O_RDONLY);
+    const auto file = folder.open_file(name, file_use::read);
     try {
-        return file ? read_value(folder, name, file, name.ends_with(pem), true).key : std::string{};
+        return file ? read_value(folder, name, *file, name.ends_with(pem), true).key : std::string{};
     } catch (const error& e) {
         if (e.code() == errc::state_damaged)
             return {};  // load() tells whoever asks for it
@@ -230,32 +224,24 @@ file_tree::pending file_tree::write(const std::string& key, const std::string& v
     const bool may_be_pem = key.starts_with("certificates/");
     const auto as_pem = may_be_pem ? write_pem_file(parsed, inside) : std::nullopt;
     const auto content = as_pem ? *as_pem : write_json_file(parsed, inside);
-    const auto root = file_folder::open(root_);
-    return pending{
-        root.create_inside(std::string{writing_folder}),
-        create_path(root.create_inside(std::string{previous_folder}), place.folders),
-        create_path(file_folder::open(root_), place.folders),
-        place.name,
-        as_pem.has_value(),
-        content};
+    return pending{*this, place, as_pem.has_value(), content};
 }
 
-file_tree::pending::pending(
-    file_folder writing, file_folder previous, file_folder folder, std::string name, bool is_pem,
-    std::string_view content)
-    : writing_{std::move(writing)},
-      previous_{std::move(previous)},
-      folder_{std::move(folder)},
-      name_{std::move(name)},
+file_tree::pending::pending(const file_tree& tree, const file_place& place, bool is_pem, std::string_view content)
+    : writing_{tree.open_root().create_inside(std::string{writing_folder})},
+      previous_{create_path(tree.open_root().create_inside(std::string{previous_folder}), place.folders)},
+      folder_{create_path(tree.open_root(), place.folders)},
+      name_{place.name},
       is_pem_{is_pem} {
-    create();
+    create(tree);
     const auto path = writing_.path_of(fresh_);
     try {
-        write_whole(file_.get(), content, path);
-        if (::fsync(file_.get()) != 0)
-            throw_file_error("fsync", path);
+        write_whole(*file_, content, path);
+        std::error_code failed;
+        file_->sync(failed);
+        check_file(failed, "fsync", path);
     } catch (...) {
-        ::unlinkat(writing_.get(), fresh_.c_str(), 0);
+        discard(fresh_);
         throw;
     }
 }
@@ -263,22 +249,25 @@ file_tree::pending::pending(
 file_tree::pending::~pending() {
     if (!file_ || fresh_.empty())
         return;
-    ::unlinkat(writing_.get(), fresh_.c_str(), 0);
-    ::unlinkat(writing_.get(), previous_name().c_str(), 0);
+    discard(fresh_);
+    discard(previous_name());
 }
 
-void file_tree::pending::create() {
-    static std::atomic<std::uint64_t> serial{0};
+void file_tree::pending::discard(const std::string& name) const {
+    std::error_code ignored;
+    writing_.get().remove(name, ignored);
+}
+
+void file_tree::pending::create(const file_tree& tree) {
     for (int i = 0; i < names_tried_max; ++i) {
-        const auto name = fmt::format("{}-{}", ::getpid(), ++serial);
-        descriptor file{
-            ::openat(writing_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
-        if (!file && errno == EEXIST)
+        const auto name = fmt::format("{}-{}", tree.disk_->user().process, ++tree.serial_);
+        std::error_code failed;
+        auto file = writing_.get().open_file(name, file_use::create, failed);
+        if (failed == std::errc::file_exists)
             continue;
-        if (!file)
-            throw_file_error("create", writing_.path_of(name));
+        check_file(failed, "create", writing_.path_of(name));
         // Who removes what was abandoned may have been faster than our lock.
-        if (!try_flock(file, writing_.path_of(name)) || !writing_.has(name, file))
+        if (!try_flock(*file, writing_.path_of(name)) || !writing_.has(name, *file))
             continue;
         file_ = std::move(file);
         fresh_ = name;
@@ -290,43 +279,46 @@ void file_tree::pending::create() {
 /// As a hard link, so that the value is never missing. Linux refuses links to files of other users, and some file systems
 /// have none: then a copy.
 bool file_tree::pending::set_aside(const std::string& name, const std::string& as) const {
-    if (::linkat(folder_.get(), name.c_str(), writing_.get(), as.c_str(), 0) == 0)
+    std::error_code failed;
+    folder_.get().link(name, writing_.get(), as, failed);
+    if (!failed)
         return true;
-    if (errno == ENOENT)
+    if (failed == std::errc::no_such_file_or_directory)
         return false;
-    if (errno != EPERM && errno != EACCES && errno != EOPNOTSUPP && errno != EMLINK)
-        throw_file_error("keep the previous generation of", folder_.path_of(name));
-    const auto original = folder_.open_file(name, O_RDONLY);
+    if (failed != std::errc::operation_not_permitted && failed != std::errc::permission_denied &&
+        failed != std::errc::operation_not_supported && failed != std::errc::too_many_links)
+        throw_file_error("keep the previous generation of", folder_.path_of(name), failed);
+    const auto original = folder_.open_file(name, file_use::read);
     if (!original)
         return false;
-    const auto content = read_whole(original.get(), file_size_max, folder_.path_of(name));
-    const auto copy = writing_.open_file(as, O_WRONLY | O_CREAT | O_TRUNC);
-    write_whole(copy.get(), content, writing_.path_of(as));
+    const auto content = read_whole(*original, file_size_max, folder_.path_of(name));
+    const auto copy = writing_.open_file(as, file_use::create);
+    write_whole(*copy, content, writing_.path_of(as));
     return true;
 }
 
 void file_tree::pending::keep_previous() const {
     const auto linked = previous_name();
-    ::unlinkat(writing_.get(), linked.c_str(), 0);  // of a process with our number, in a container that was killed
+    discard(linked);  // of a process with our number, in a container that was killed
     for (const auto suffix : {pem, json_suffix}) {
         const auto name = name_ + std::string{suffix};
         if (!set_aside(name, linked))
             continue;  // the first generation
         // Another store that opens now takes it for abandoned: then the generation before that one stays.
-        const bool kept =
-            ::renameat(writing_.get(), linked.c_str(), previous_.get(), name.c_str()) == 0 || errno == ENOENT;
-        const int reason = errno;
-        ::unlinkat(writing_.get(), linked.c_str(), 0);  // still there if both were the same file
-        if (!kept)
-            throw_file_error("keep the previous generation of", folder_.path_of(name), reason);
+        std::error_code failed;
+        writing_.get().rename(linked, previous_.get(), name, failed);
+        discard(linked);  // still there if both were the same file
+        if (failed != std::errc::no_such_file_or_directory)
+            check_file(failed, "keep the previous generation of", folder_.path_of(name));
     }
 }
 
 void file_tree::pending::commit() {
     keep_previous();
     const auto name = name_ + std::string{is_pem_ ? pem : json_suffix};
-    if (::renameat(writing_.get(), fresh_.c_str(), folder_.get(), name.c_str()) != 0)
-        throw_file_error("replace", folder_.path_of(name));
+    std::error_code failed;
+    writing_.get().rename(fresh_, folder_.get(), name, failed);
+    check_file(failed, "replace", folder_.path_of(name));
     fresh_.clear();
     // load() looks for PEM first: after a crash in between it finds either value.
     folder_.remove(name_ + std::string{is_pem_ ? json_suffix : pem});

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "store/file_folder.hpp"
+#include "store/file_place.hpp"
 
 namespace evercert {
 
@@ -16,7 +20,7 @@ class file_tree {
 public:
     /// Creates the folder if its parent exists, checks that it can be trusted and written to, and removes what killed
     /// processes left.
-    file_tree(std::string root, std::size_t keys_max);
+    file_tree(std::shared_ptr<disk>, std::string root, std::size_t keys_max);
 
     const std::string& root() const { return root_; }
 
@@ -36,10 +40,9 @@ public:
 
     private:
         friend file_tree;
-        pending(
-            file_folder writing, file_folder previous, file_folder folder, std::string name, bool is_pem,
-            std::string_view content);
-        void create();
+        pending(const file_tree&, const file_place&, bool is_pem, std::string_view content);
+        void create(const file_tree&);
+        void discard(const std::string& name) const;
         void keep_previous() const;
         std::string previous_name() const { return fresh_ + "-previous"; }
         bool set_aside(const std::string& name, const std::string& as) const;
@@ -47,7 +50,7 @@ public:
         file_folder writing_, previous_, folder_;
         std::string name_;
         bool is_pem_;
-        descriptor file_;  ///< its lock says that somebody is at work
+        std::unique_ptr<disk_file> file_;  ///< its lock says that somebody is at work
         std::string fresh_;
     };
     /// Throws `errc::store_failed` for a value that is not a JSON object or too large.
@@ -58,8 +61,12 @@ private:
     std::string key_inside(const file_folder&, const std::string& name) const;
     void collect(const file_folder&, const std::string& path, walk&) const;
 
+    file_folder open_root() const { return file_folder::open(*disk_, root_); }
+
+    std::shared_ptr<disk> disk_;
     std::string root_;
     std::size_t keys_max_;
+    mutable std::atomic<std::uint64_t> serial_{0};  ///< of the files that are written
 };
 
 }  // namespace evercert

@@ -1,7 +1,6 @@
 #include "store/one_file_store.hpp"
 
 #include <mutex>
-#include <unistd.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -20,10 +19,11 @@ namespace {
 class one_file_store_type final : public one_file_store, public std::enable_shared_from_this<one_file_store_type> {
 public:
     one_file_store_type(
-        asio::any_io_executor executor, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time, std::string path,
-        state_items items)
+        asio::any_io_executor executor, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time,
+        std::shared_ptr<disk> on, std::string path, state_items items)
         : worker_{std::move(blocking)},
           clock_{std::move(time)},
+          disk_{std::move(on)},
           path_{std::move(path)},
           items_{std::move(items)},
           written_{std::move(executor)} {}
@@ -106,7 +106,9 @@ private:
             }
             const pen taken{*this};
             const auto generation = wanted_;
-            auto replace = [path = path_, content = write_document(items())] { replace_file(path, content); };
+            auto replace = [on = disk_, path = path_, content = write_document(items())] {
+                replace_file(*on, path, content);
+            };
             co_await worker_->run(std::move(replace));
             in_file_ = std::max(in_file_, generation);
         }
@@ -114,6 +116,7 @@ private:
 
     std::shared_ptr<worker> worker_;
     std::shared_ptr<clock> clock_;
+    std::shared_ptr<disk> disk_;
     std::string path_;
     mutable std::mutex mutex_;
     state_items items_;
@@ -124,20 +127,13 @@ private:
     std::uint64_t in_file_ = 0;  ///< the generation in the file
 };
 
-std::string folder_of(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
 }  // namespace
 
 std::shared_ptr<one_file_store> one_file_store::open(
-    asio::any_io_executor executor, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time, std::string path) {
-    const auto content = read_file(path, document_size_max);
-    if (::access(folder_of(path).c_str(), W_OK | X_OK) != 0)
-        throw error{
-            errc::store_failed,
-            fmt::format("cannot write to the folder of {}: {}", path, std::generic_category().message(errno))};
+    asio::any_io_executor executor, std::shared_ptr<worker> blocking, std::shared_ptr<clock> time,
+    std::shared_ptr<disk> on, std::string path) {
+    const auto content = read_file(*on, path, document_size_max);
+    check_replaceable(*on, path);
     state_items items;
     try {
         items = read_document(content.value_or(""));
@@ -148,7 +144,7 @@ std::shared_ptr<one_file_store> one_file_store::open(
                 "{}: {}. It is left as it is; {}.previous may hold the generation before", path, e.what(), path)};
     }
     return std::make_shared<one_file_store_type>(
-        std::move(executor), std::move(blocking), std::move(time), std::move(path), std::move(items));
+        std::move(executor), std::move(blocking), std::move(time), std::move(on), std::move(path), std::move(items));
 }
 
 }  // namespace evercert

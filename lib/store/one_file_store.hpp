@@ -6,6 +6,7 @@
 #include <asio/any_io_executor.hpp>
 
 #include <evercert/clock.hpp>
+#include <evercert/disk.hpp>
 #include <evercert/store.hpp>
 
 #include "base/worker.hpp"
@@ -23,7 +24,8 @@ public:
     /// Reads the file at once; throws as `read_document` does, with the path in the text, and
     /// `errc::store_failed` if the file cannot be read or its folder not be written to.
     static std::shared_ptr<one_file_store> open(
-        asio::any_io_executor executor, std::shared_ptr<worker>, std::shared_ptr<clock>, std::string path);
+        asio::any_io_executor executor, std::shared_ptr<worker>, std::shared_ptr<clock>, std::shared_ptr<disk>,
+        std::string path);
 
     /// What the file holds, with what is not written yet.
     virtual state_items items() const = 0;

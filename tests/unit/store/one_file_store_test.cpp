@@ -20,7 +20,7 @@ struct fixture {
     std::string path = folder.file("cache");
 
     std::shared_ptr<one_file_store> open() {
-        return one_file_store::open(io.get_executor(), blocking, system_clock(), path);
+        return one_file_store::open(io.get_executor(), blocking, system_clock(), system_disk(), path);
     }
     void save(store& to, std::string key, std::string value) {
         test::run_io(io, to.save(std::move(key), std::move(value)));

@@ -25,7 +25,8 @@ struct fixture {
             return memory_store(clock);
         if (which == kind::one_file)
             return one_file_store::open(
-                io.get_executor(), std::make_shared<worker>(io.get_executor()), clock, folder.file("cache"));
+                io.get_executor(), std::make_shared<worker>(io.get_executor()), clock, system_disk(),
+                folder.file("cache"));
         file_store_options options;
         options.clock = clock;
         options.blocking_executor = io.get_executor();
