@@ -19,8 +19,13 @@ struct ca_limits {
     ca_limit certificates_per_name_set = {};  ///< for exactly the same names
     ca_limit failed_authorizations = {};      ///< of one name
     ca_limit accounts = {};                   ///< new accounts from an address
-    /// Orders that say which certificate they replace (RFC 9773) count against nothing.
+    /// Orders that say which certificate they replace (RFC 9773) are never refused. Their certificates count for
+    /// `certificates_per_name_set` of who says nothing.
     bool replacements_exempt = false;
+    /// Orders for exactly the names of a certificate of this CA's, of the last `renewal_window`, count neither as `orders`
+    /// nor for `certificates_per_domain`.
+    bool renewals_exempt = false;
+    std::chrono::seconds renewal_window = std::chrono::days{120};
     /// This share of `orders` and `certificates_per_domain` is kept for renewals: names that were never
     /// issued for do not get it. 0 to 90.
     int renewal_reserve_percent = 20;
@@ -35,6 +40,7 @@ constexpr ca_limits lets_encrypt_limits() {
     limits.failed_authorizations = {5, std::chrono::hours{1}};
     limits.accounts = {10, std::chrono::hours{3}};
     limits.replacements_exempt = true;
+    limits.renewals_exempt = true;
     return limits;
 }
 

@@ -24,8 +24,8 @@ constexpr int shard_of_key(std::string_view key) noexcept {
     return static_cast<int>((hash >> 32) % ledger_shards);
 }
 
-/// Values by key, each until its end. Bounded: beyond `entries_max` the one that ends first goes. Knows which shards were
-/// changed. A pure value; not synchronized. Everything is O(log n) but for `shard` and `rewrite`.
+/// Values by key, each until its end. Bounded: beyond `entries_max` the one that ends first goes, those that are `precious`
+/// last. Knows which shards were changed. A pure value; not synchronized. Everything is O(log n) but for `shard` and `rewrite`.
 template <typename Value>
 class ending_map {
 public:
@@ -35,7 +35,12 @@ public:
     };
     using shard_map = std::map<std::string, entry, std::less<>>;
 
-    explicit ending_map(std::size_t entries_max) : entries_max_{entries_max} {}
+    /// There are few precious keys: each is looked at when one goes.
+    using precious = bool (*)(std::string_view key);
+
+    explicit ending_map(
+        std::size_t entries_max, precious is_precious = [](std::string_view) { return false; })
+        : entries_max_{entries_max}, is_precious_{is_precious} {}
 
     const Value* find(std::string_view key) const {
         const auto& in = shards_[static_cast<std::size_t>(shard_of_key(key))];
@@ -48,7 +53,7 @@ public:
         if (entries_max_ == 0)
             return;
         if (size() >= entries_max_)
-            erase(std::string{by_end_.begin()->second});
+            evict();
         auto end = by_end_.emplace(ends, key);
         shards_[static_cast<std::size_t>(shard_of_key(key))].emplace(key, entry{std::move(value), end});
         changed_.set(static_cast<std::size_t>(shard_of_key(key)));
@@ -63,14 +68,6 @@ public:
         in.erase(at);
         changed_.set(static_cast<std::size_t>(shard_of_key(key)));
         return true;
-    }
-
-    void erase_prefix(std::string_view prefix) {
-        for (auto& in : shards_)
-            for (auto at = in.lower_bound(prefix); at != in.end() && at->first.starts_with(prefix);) {
-                const auto key = at++->first;
-                erase(key);
-            }
     }
 
     /// Nobody has to hear of it: who reads them drops them, too.
@@ -100,7 +97,15 @@ public:
     shard_set changed() const noexcept { return changed_; }
 
 private:
+    void evict() {
+        auto at = by_end_.begin();
+        while (at != by_end_.end() && is_precious_(at->second))
+            ++at;
+        erase(std::string{(at == by_end_.end() ? by_end_.begin() : at)->second});
+    }
+
     std::size_t entries_max_;
+    precious is_precious_;
     std::array<shard_map, ledger_shards> shards_;
     std::multimap<wall_time, std::string> by_end_;
     shard_set changed_;

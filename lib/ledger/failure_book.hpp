@@ -51,8 +51,6 @@ public:
 
     /// After a success. True if there was something to forget.
     bool forget(std::string_view key);
-    /// "" is all of them.
-    void forget_prefix(std::string_view prefix) { records_.erase_prefix(prefix); }
     std::size_t size() const noexcept { return records_.size(); }
     /// Those that begin so, without it.
     std::vector<std::string> keys(std::string_view prefix) const;

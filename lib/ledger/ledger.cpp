@@ -44,6 +44,9 @@ std::string set_key(const std::vector<identifier>& names) {
     return std::string{set_prefix} + all;
 }
 
+/// What flooding with names must not push out: it would under-count for all of them.
+bool is_of_account(std::string_view key) { return key == orders_key || key == accounts_key; }
+
 ca_limits checked(ca_limits limits) {
     // A year is longer than any window that a CA has published, and a million more than any count.
     constexpr std::chrono::seconds window_max = std::chrono::days{366};
@@ -60,15 +63,27 @@ ca_limits checked(ca_limits limits) {
 
 }  // namespace
 
-ledger::ledger(ca_limits limits, std::size_t entries_max) : limits_{checked(limits)}, buckets_{entries_max} {}
+ledger::ledger(ca_limits limits, std::size_t entries_max)
+    : limits_{checked(limits)}, buckets_{entries_max, is_of_account} {}
 
 // What counts against what.
 
-std::vector<ledger::use> ledger::order_uses() const {
+std::vector<ledger::use> ledger::order_uses(order_kind kind) const {
+    if (kind.repeats && limits_.renewals_exempt)
+        return {};
     return {{std::string{orders_key}, &limits_.orders, true, "orders", "orders"}};
 }
 
-std::vector<ledger::use> ledger::certificate_uses(const std::vector<identifier>& names) const {
+ledger::use ledger::set_use(const std::vector<identifier>& names) const {
+    const auto list = names.size() <= 3 ? to_string(names) : fmt::format("the same {} names", names.size());
+    return {
+        set_key(names), &limits_.certificates_per_name_set, false, "certificates for exactly " + list,
+        "certificates_per_name_set"};
+}
+
+std::vector<ledger::use> ledger::certificate_uses(const std::vector<identifier>& names, order_kind kind) const {
+    if (kind.repeats && limits_.renewals_exempt)
+        return {set_use(names)};
     std::set<std::string> domains;
     for (const auto& name : names)
         domains.insert(registered_domain(name));
@@ -77,10 +92,7 @@ std::vector<ledger::use> ledger::certificate_uses(const std::vector<identifier>&
         uses.push_back(
             {std::string{domain_prefix} + domain, &limits_.certificates_per_domain, true, "certificates for " + domain,
              "certificates_per_domain"});
-    const auto list = names.size() <= 3 ? to_string(names) : fmt::format("the same {} names", names.size());
-    uses.push_back(
-        {set_key(names), &limits_.certificates_per_name_set, false, "certificates for exactly " + list,
-         "certificates_per_name_set"});
+    uses.push_back(set_use(names));
     return uses;
 }
 
@@ -177,8 +189,8 @@ ledger::verdict ledger::can_issue(const std::vector<identifier>& names, order_ki
     notice(now);
     if (is_exempt(kind))
         return {true, now, {}};
-    auto uses = order_uses();
-    for (auto&& more : {certificate_uses(names), validation_uses(names)})
+    auto uses = order_uses(kind);
+    for (auto&& more : {certificate_uses(names, kind), validation_uses(names)})
         uses.insert(uses.end(), more.begin(), more.end());
     return judge(uses, kind.renewal, now);
 }
@@ -188,20 +200,23 @@ void ledger::ordered(const std::vector<identifier>& names, order_kind kind, wall
     ++totals_.ordered;
     if (is_exempt(kind))
         return;
-    take(order_uses(), now);
-    take(certificate_uses(names), now);
+    take(order_uses(kind), now);
+    take(certificate_uses(names, kind), now);
 }
 
-void ledger::issued(const std::vector<identifier>&, order_kind, wall_time now) {
+void ledger::issued(const std::vector<identifier>& names, order_kind kind, wall_time now) {
     notice(now);
     ++totals_.issued;
+    // Let's Encrypt counts it for those who come without `replaces`, but nobody owes more than there is.
+    if (const auto set = set_use(names); is_exempt(kind) && load(set, now).delay(now) <= duration{})
+        take({set}, now);
 }
 
 void ledger::not_issued(const std::vector<identifier>& names, order_kind kind, wall_time now) {
     notice(now);
     if (is_exempt(kind))
         return;
-    for (const auto& of : certificate_uses(names)) {
+    for (const auto& of : certificate_uses(names, kind)) {
         if (!buckets_.find(of.key))
             continue;
         auto one = load(of, now);

@@ -21,6 +21,7 @@ namespace evercert {
 struct order_kind {
     bool renewal = false;   ///< these names were issued for before
     bool replaces = false;  ///< and the order says which certificate it replaces (RFC 9773)
+    bool repeats = false;   ///< this CA issued for exactly these names within `ca_limits::renewal_window`
 };
 
 /// What was asked of one CA with one account, counted against its limits before anything is sent. A pure value on wall time;
@@ -37,8 +38,8 @@ struct order_kind {
 /// failed validations stay paid.
 class ledger {
 public:
-    /// `entries_max` bounds the buckets that are not full: beyond it, the one that is full first counts as full. A hundred
-    /// bytes each.
+    /// `entries_max` bounds the buckets that are not full: beyond it, the one that is full first counts as full, an account's
+    /// own last. A hundred bytes each.
     ledger(ca_limits limits, std::size_t entries_max);
 
     struct verdict {
@@ -92,8 +93,9 @@ private:
     using bucket = basic_token_bucket<wall_time>;
 
     bool is_exempt(order_kind kind) const noexcept { return kind.replaces && limits_.replacements_exempt; }
-    std::vector<use> order_uses() const;
-    std::vector<use> certificate_uses(const std::vector<identifier>& names) const;
+    std::vector<use> order_uses(order_kind) const;
+    std::vector<use> certificate_uses(const std::vector<identifier>& names, order_kind) const;
+    use set_use(const std::vector<identifier>& names) const;
     std::vector<use> validation_uses(const std::vector<identifier>& names) const;
     use account_use() const;
     const ca_limit* limit_of(std::string_view key) const noexcept;

@@ -335,7 +335,9 @@ order_kind certificate_keeper::kind_of(const std::vector<identifier>& names) con
 
 order_kind certificate_keeper::kind_of(const job& wanted) const {
     order_kind kind;
-    kind.renewal = context_.all.certificate(wanted.key).has_value();
+    const auto record = context_.all.certificate(wanted.key);
+    kind.renewal = record.has_value();
+    kind.repeats = record && limits_.is_repeat(*record, wanted.names);
     kind.replaces = !replaces(wanted).empty();
     return kind;
 }

@@ -1,6 +1,7 @@
 #include "manager/order_limits.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <evercert/error.hpp>
 
@@ -61,6 +62,14 @@ std::vector<limiter_status> order_limits::status() const {
             {one.name, std::chrono::ceil<std::chrono::seconds>(std::max<duration>(one.free_at - now, {})),
              one.waiting});
     return all;
+}
+
+bool order_limits::is_repeat(const certificate_record& before, const std::vector<identifier>& names) const {
+    const auto& issued = before.certificate->names();
+    const auto window = context_.all.with_ledger([](const ledger& book) { return book.limits().renewal_window; });
+    return before.directory_url == context_.options.directory_url &&
+        between(before.obtained, context_.now()) < window &&
+        std::set<identifier>{issued.begin(), issued.end()} == std::set<identifier>{names.begin(), names.end()};
 }
 
 issue_answer order_limits::can_issue(const std::vector<identifier>& names, order_kind kind) const {

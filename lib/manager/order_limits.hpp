@@ -21,6 +21,8 @@ class order_limits {
 public:
     explicit order_limits(const manager_context&);
 
+    /// This CA issued `before` for exactly these names, not long ago. From any thread.
+    bool is_repeat(const certificate_record& before, const std::vector<identifier>& names) const;
     /// From any thread.
     issue_answer can_issue(const std::vector<identifier>& names, order_kind) const;
 

@@ -166,18 +166,6 @@ TEST_CASE("what has long ended is dropped by the next change") {
     CHECK(f.book.size() == 1);
 }
 
-TEST_CASE("failures are forgotten by the beginning of their keys") {
-    fixture f;
-    for (const auto* key : {"admission/a.test", "admission/b.test", "admissions", "certificates/a.test"})
-        f.book.remember(key, make_failure(), t0, 0);
-    f.book.forget_prefix("admission/");
-    CHECK(f.book.size() == 2);
-    CHECK(f.book.last("admissions"));
-    CHECK(f.book.last("certificates/a.test"));
-    f.book.forget_prefix("");
-    CHECK(f.book.size() == 0);
-}
-
 TEST_CASE("the book says which of its shards changed") {
     fixture f;
     CHECK(f.book.take_changed().none());

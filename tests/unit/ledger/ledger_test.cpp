@@ -16,7 +16,8 @@ namespace {
 const wall_time t0 = std::chrono::sys_days{std::chrono::year{2026} / 6 / 1};
 constexpr order_kind newcomer{};
 constexpr order_kind renewal{.renewal = true};
-constexpr order_kind replacement{.renewal = true, .replaces = true};
+constexpr order_kind repeated{.renewal = true, .replaces = false, .repeats = true};
+constexpr order_kind replacement{.renewal = true, .replaces = true, .repeats = true};
 constexpr std::size_t enough = 10'000;
 constexpr duration week = days{7};
 
@@ -196,7 +197,75 @@ TEST_CASE("names that were never issued for leave a share to renewals") {
     CHECK(order_all(*std::make_unique<ledger>(one, enough), domain, newcomer, t0) == 1);
 }
 
-TEST_CASE("an order that says what it replaces counts against nothing if the CA exempts it") {
+TEST_CASE("Let's Encrypt's limits hold for orders as its documentation and its code say, for each kind of order") {
+    struct row {
+        std::string_view used_up;
+        bool newcomer, elsewhere, repeated, replacement;  ///< may be ordered all the same
+    };
+    // "elsewhere": a renewal of ours, but the certificate before was another CA's or had other names.
+    const std::vector<row> table{
+        {"orders", false, false, true, true},
+        {"certificates_per_domain", false, false, true, true},
+        {"certificates_per_name_set", false, false, false, true},
+        {"failed_authorizations", false, false, false, true},
+    };
+    for (const auto& row : table) {
+        INFO(row.used_up);
+        auto limits = lets_encrypt_limits();
+        limits.renewal_reserve_percent = 0;
+        ledger book{limits, enough};
+        if (row.used_up == "orders")
+            for (int i = 0; i < 300; ++i)
+                book.ordered(domain(i), newcomer, t0);
+        if (row.used_up == "certificates_per_domain")
+            for (int i = 0; i < 50; ++i)
+                book.ordered(host(i), newcomer, t0);
+        if (row.used_up == "certificates_per_name_set")
+            for (int i = 0; i < 5; ++i)
+                book.ordered(same(i), repeated, t0);
+        if (row.used_up == "failed_authorizations")
+            for (int i = 0; i < 5; ++i)
+                book.failed({"a.example.com"}, t0);
+        const auto check = [&](order_kind kind, bool expected) {
+            const auto answer = book.can_issue(same(0), kind, t0);
+            CHECK(answer.now == expected);
+            CHECK((expected || answer.because.find(row.used_up) != std::string::npos));
+        };
+        check(newcomer, row.newcomer);
+        check(renewal, row.elsewhere);
+        check(repeated, row.repeated);
+        check(replacement, row.replacement);
+    }
+}
+
+TEST_CASE("renewals of the same names leave orders and certificates of the domain to others, and pay for their set") {
+    auto limits = lets_encrypt_limits();
+    limits.renewal_reserve_percent = 0;
+    ledger book{limits, enough};
+    CHECK(order_all(book, same, repeated, t0) == 5);
+    book.not_issued(same(0), repeated, t0);
+    CHECK(order_all(book, same, repeated, t0) == 1);
+    CHECK(order_all(book, host, newcomer, t0) == 50);
+    CHECK(order_all(book, domain, newcomer, t0) == 250);
+    limits.renewals_exempt = false;
+    ledger strict{limits, enough};
+    CHECK(order_all(strict, same, repeated, t0) == 5);
+    CHECK(order_all(strict, host, newcomer, t0) == 45);
+}
+
+TEST_CASE("a certificate that replaced another one counts for its names' set, without more debt than there is") {
+    ledger book{lets_encrypt_limits(), enough};
+    for (int i = 0; i < 20; ++i) {
+        book.ordered(same(0), replacement, t0);
+        book.issued(same(0), replacement, t0);
+    }
+    CHECK(book.can_issue(same(0), replacement, t0).now);
+    const auto refused = book.can_issue(same(0), repeated, t0);
+    CHECK_FALSE(refused.now);
+    CHECK(refused.not_before == t0 + duration{week} / 5);
+}
+
+TEST_CASE("an order that says what it replaces is let through if the CA exempts it") {
     ledger book{lets_encrypt_limits(), enough};
     CHECK(order_all(book, same, replacement, t0) == 10'000);
     CHECK(book.size() == 0);
@@ -275,6 +344,21 @@ TEST_CASE("beyond its bound the ledger forgets the bucket that is full first") {
     book.failed({"c.test"}, t0 + 1s);
     CHECK(book.size() == 2);
     CHECK_FALSE(book.can_issue({"b.test"}, newcomer, t0 + 1s).now);
+}
+
+TEST_CASE("beyond its bound the ledger keeps what it counts for the account") {
+    ledger book{lets_encrypt_limits(), 10};
+    CHECK(book.can_register(t0).now);
+    book.account_created(t0);
+    for (int i = 0; i < 240; ++i)
+        book.ordered(domain(i), newcomer, t0);
+    CHECK(book.size() == 10);
+    const auto refused = book.can_issue({"new.test"}, newcomer, t0);
+    CHECK_FALSE(refused.now);
+    CHECK_THAT(refused.because, ContainsSubstring("limit orders"));
+    for (int i = 0; i < 9; ++i)
+        book.account_created(t0);
+    CHECK_FALSE(book.can_register(t0).now);
 }
 
 TEST_CASE("a ledger that was saved and read knows the same") {
