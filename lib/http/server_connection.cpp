@@ -33,6 +33,16 @@ constexpr std::chrono::seconds half_closed_grace{5};
 constexpr std::chrono::seconds linger_timeout{5};
 constexpr std::size_t linger_max = 256 << 10;
 
+bool is_no_answer(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const no_answer&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 std::string describe(const std::exception_ptr& thrown) {
     try {
         std::rethrow_exception(thrown);
@@ -233,7 +243,7 @@ struct http_server_connection::impl {
         if (!result.thrown)
             co_return std::move(*result.value);
         const auto state = co_await asio::this_coro::cancellation_state;
-        if (state.cancelled() != asio::cancellation_type::none)
+        if (state.cancelled() != asio::cancellation_type::none || is_no_answer(result.thrown))
             std::rethrow_exception(result.thrown);
         log(log_level::error, "the handler of {} threw: {}", what, describe(result.thrown));
         co_return response{500};

@@ -13,6 +13,9 @@
 
 namespace evercert {
 
+/// What a handler throws if the connection is to close instead of carrying an answer.
+struct no_answer {};
+
 /// Serve HTTP/1.1 on a connection that stands: read requests, call the handler, write what it answers,
 /// until the peer or a bound ends it. Keep-alive, pipelining (one at a time), timeouts. Malformed requests get
 /// their 4xx and the connection closes. Never throws but for cancellation, which closes the connection.

@@ -13,9 +13,10 @@
 
 #include "base/log.hpp"
 #include "base/task_group.hpp"
+#include "http/server_connection.hpp"
 #include "server/http_server.hpp"
 #include "testing/ca_core.hpp"
-#include "testing/refusal.hpp"
+#include "testing/fault_plan.hpp"
 #include "testing/temporary_file.hpp"
 #include "testing/validator.hpp"
 
@@ -35,6 +36,13 @@ acme_server_options checked(acme_server_options options) {
     require(options.lifetime.count() > 0, "lifetime must be above 0");
     require(options.validation_delay.count() >= 0, "validation_delay must not be negative");
     require(options.issuance_delay.count() >= 0, "issuance_delay must not be negative");
+    if (const auto& limits = options.limits)
+        for (const auto& limit :
+             {limits->orders, limits->certificates_per_domain, limits->certificates_per_name_set,
+              limits->failed_authorizations, limits->accounts})
+            require(
+                limit.count == 0 || (limit.count > 0 && limit.window.count() > 0),
+                "limits must have a count and a window above 0, or a count of 0");
     require(options.bad_nonce_every >= 0, "bad_nonce_every must not be negative");
     require(!options.challenges.empty(), "challenges must not be empty");
     require(options.clock && options.network, "clock and network must not be null");
@@ -65,15 +73,6 @@ certificate_ptr issue_api_certificate(const authority& issuer, endpoint api, wal
     const auto issued = issuer.issue(
         names, public_key{key}, {now - std::chrono::hours{1}, now + authority::lifetime - std::chrono::days{1}});
     return std::make_shared<certificate>(issued.chain_pem, key);
-}
-
-problem failure_on_demand(int status, const std::string& type, std::string detail) {
-    if (status < 400 || status > 599)
-        throw error{errc::invalid_options, "a failure has a status from 400 to 599"};
-    auto why = acme_problem(status, type, std::move(detail));
-    if (type.empty())
-        why.type.clear();
-    return why;
 }
 
 moment read(clock& from) { return {from.wall(), from.steady()}; }
@@ -114,6 +113,7 @@ struct acme_server::impl final : certificate_source, std::enable_shared_from_thi
     /// Guards what members of `acme_server` read and change from any thread.
     mutable std::mutex mutex;
     ca_core core;
+    ca_faults faults{mutex, core, *options.clock};
     std::uint16_t http_port = options.http_port;
     std::uint16_t https_port = options.https_port;
 
@@ -129,17 +129,27 @@ struct acme_server::impl final : certificate_source, std::enable_shared_from_thi
 
     static asio::awaitable<response> answer(impl& self, request in) {
         std::vector<validation> asked;
-        response out;
+        std::vector<issued_certificate> issued;
+        std::optional<response> out;
         {
             const std::lock_guard lock{self.mutex};
             out = self.core.handle(in, read(*self.options.clock));
             asked = self.core.take_validations();
+            issued = self.core.take_issued();
         }
-        self.log(log_level::debug, "{} {}: {}", quoted(in.method), quoted(in.target), out.status);
+        if (self.log.wants(log_level::debug))
+            self.log(
+                log_level::debug, "{} {}: {}", quoted(in.method), quoted(in.target),
+                out ? std::to_string(out->status) : "the answer is lost");
+        if (self.options.issued)
+            for (const auto& each : issued)
+                self.options.issued(each);
         if (!self.stopped)
             for (auto& each : asked)
                 self.validating.spawn(validate(self.shared_from_this(), std::move(each)));
-        co_return out;
+        if (!out)
+            throw no_answer{};
+        co_return std::move(*out);
     }
 
     static asio::awaitable<void> validate(std::shared_ptr<impl> self, validation what) {
@@ -184,7 +194,10 @@ std::string acme_server::api_root_pem() const { return impl_->api_issuer.roots_p
 
 std::string acme_server::api_root_file() const { return impl_->api_root->path(); }
 
-std::string acme_server::issuing_root_pem() const { return impl_->core.issuer().roots_pem(); }
+std::string acme_server::issuing_root_pem() const {
+    const std::lock_guard lock{impl_->mutex};
+    return impl_->core.roots_pem();
+}
 
 void acme_server::validation_ports(std::uint16_t http_port, std::uint16_t https_port) {
     const std::lock_guard lock{impl_->mutex};
@@ -194,18 +207,17 @@ void acme_server::validation_ports(std::uint16_t http_port, std::uint16_t https_
 
 void acme_server::fail_next(
     std::string resource, int status, std::string type, std::string detail, std::string retry_after) {
-    auto why = failure_on_demand(status, type, std::move(detail));
+    auto how = make_fault(status, type, std::move(detail), std::move(retry_after));
     const std::lock_guard lock{impl_->mutex};
-    impl_->core.fail_next(parse_resource(resource), {std::move(why), std::move(retry_after)});
+    impl_->core.faults().fail_next(parse_resource(resource), std::move(how));
 }
 
 void acme_server::fail_all(
     std::string resource, int status, std::string type, std::string detail, std::string retry_after) {
-    auto why = failure_on_demand(status, type, std::move(detail));
-    const std::lock_guard lock{impl_->mutex};
-    const auto what = resource.empty() ? std::nullopt : std::optional{parse_resource(resource)};
-    impl_->core.fail_all(what, {std::move(why), std::move(retry_after)});
+    faults().fail_every(1, resource, status, std::move(type), std::move(detail), std::move(retry_after));
 }
+
+ca_faults& acme_server::faults() noexcept { return impl_->faults; }
 
 void acme_server::recover() {
     const std::lock_guard lock{impl_->mutex};
@@ -234,13 +246,24 @@ int acme_server::count(std::string_view resource) const {
 
 int acme_server::certificates_issued() const {
     const std::lock_guard lock{impl_->mutex};
-    return static_cast<int>(impl_->core.certificates().size());
+    return static_cast<int>(impl_->core.certificates().added());
+}
+
+int acme_server::limit_violations() const {
+    const std::lock_guard lock{impl_->mutex};
+    return impl_->core.limiter().violations();
+}
+
+std::vector<std::string> acme_server::latest_limit_violations() const {
+    const std::lock_guard lock{impl_->mutex};
+    const auto& latest = impl_->core.limiter().latest();
+    return {latest.begin(), latest.end()};
 }
 
 std::vector<std::string> acme_server::revoked() const {
     const std::lock_guard lock{impl_->mutex};
     std::vector<std::string> serials;
-    for (const auto& each : impl_->core.certificates())
+    for (const auto& [id, each] : impl_->core.certificates())
         if (each.revoked)
             serials.push_back(each.serial);
     return serials;
@@ -249,7 +272,7 @@ std::vector<std::string> acme_server::revoked() const {
 std::vector<std::string> acme_server::replaced() const {
     const std::lock_guard lock{impl_->mutex};
     std::vector<std::string> serials;
-    for (const auto& each : impl_->core.certificates())
+    for (const auto& [id, each] : impl_->core.certificates())
         if (each.replaced_by)
             serials.push_back(each.serial);
     return serials;

@@ -54,7 +54,7 @@ response ca_core::account_response(int status, const account_record& account) co
     return answer;
 }
 
-response ca_core::new_account(const signed_request& in) {
+response ca_core::new_account(const signed_request& in, moment now) {
     const auto payload = in.jws.object();
     const bool only_existing = bool_member(payload, "onlyReturnExisting");
     const bool agreed = bool_member(payload, "termsOfServiceAgreed");
@@ -75,6 +75,7 @@ response ca_core::new_account(const signed_request& in) {
             extra.set("Link", link(options_.terms_url, "terms-of-service"));
         throw refusal{acme_problem(400, "malformed", "the terms of service must be agreed to"), std::move(extra)};
     }
+    limiter_.new_account(in.from, now);
     return account_response(201, book_.add_account(*in.key, std::move(contact)));
 }
 

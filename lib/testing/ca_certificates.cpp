@@ -65,7 +65,7 @@ response ca_core::revoke_cert(const signed_request& in, moment now) {
     if (found->revoked)
         throw refusal{400, "alreadyRevoked", "the certificate was revoked before"};
     found->revoked = true;
-    found->window = {now.wall - std::chrono::hours{1}, now.wall};
+    move_window(*found, {now.wall - std::chrono::hours{1}, now.wall});
     return empty_response(200);
 }
 

@@ -11,10 +11,12 @@ namespace {
 
 response refused(const refusal& why) {
     // What is not of ACME comes from something in front of a CA, which knows nothing of problem documents.
-    if (why.problem.type.empty())
-        return response{why.problem.status, why.problem.detail};
-    auto answer = json_response(why.problem.status, to_json(why.problem));
-    answer.fields.set("Content-Type", "application/problem+json");
+    const bool is_acme = !why.problem.type.empty();
+    response answer{why.problem.status, why.problem.detail};
+    if (is_acme) {
+        answer = json_response(why.problem.status, to_json(why.problem));
+        answer.fields.set("Content-Type", "application/problem+json");
+    }
     for (const auto& [name, value] : why.fields)
         answer.fields.add(name, value);
     return answer;
@@ -33,41 +35,50 @@ bool is_jose(std::string_view content_type) {
 }  // namespace
 
 ca_core::ca_core(acme_server_options options, std::string base_url, authority issuer)
-    : options_{std::move(options)}, view_{std::move(base_url)}, issuer_{std::move(issuer)}, book_{options_} {}
+    : options_{std::move(options)},
+      view_{std::move(base_url)},
+      issuer_{std::move(issuer)},
+      book_{options_},
+      limiter_{options_.limits},
+      bad_nonce_{options_.bad_nonce_every} {}
 
-response ca_core::handle(const request& in, moment now) {
+std::optional<response> ca_core::handle(const request& in, moment now) {
+    const auto where = parse_route(in.target);
     response answer;
     try {
-        answer = dispatch(in, now);
+        // Nothing here has a query, and two spellings of a URL would be two URLs to a JWS.
+        if (!where)
+            throw refusal{404, "malformed", "there is nothing at " + quoted(in.target)};
+        answer = dispatch(*where, in, now);
     } catch (const refusal& why) {
         answer = refused(why);
     }
-    answer.fields.set("Replay-Nonce", nonces_.issue());
-    if (in.target != to_path({resource::directory}))
+    if (where && faults_.is_lost(where->what))
+        return {};
+    // What needs no nonce takes none of those that others were given.
+    if (!where || where->what != resource::renewal_info)
+        answer.fields.set("Replay-Nonce", nonces_.issue());
+    if (!where || where->what != resource::directory)
         answer.fields.add("Link", link(view_.url(resource::directory), "index"));
     return answer;
 }
 
-response ca_core::dispatch(const request& in, moment now) {
-    // Nothing here has a query, and two spellings of a URL would be two URLs to a JWS.
-    const auto where = parse_route(in.target);
-    if (!where)
-        throw refusal{404, "malformed", "there is nothing at " + quoted(in.target)};
-    ++counts_[static_cast<std::size_t>(where->what)];
+response ca_core::dispatch(const route& where, const request& in, moment now) {
+    ++counts_[static_cast<std::size_t>(where.what)];
 
-    if (where->what == resource::renewal_info && in.method == "GET")
-        return renewal_info(*where);
-    if (where->what == resource::renewal_info)
+    if (where.what == resource::renewal_info && in.method == "GET")
+        return renewal_info(where);
+    if (where.what == resource::renewal_info)
         refuse_method("GET");
-    const bool is_open = where->what == resource::directory || where->what == resource::new_nonce;
+    const bool is_open = where.what == resource::directory || where.what == resource::new_nonce;
     if (in.method == "POST")
-        return dispatch_signed(*where, authenticate(in, where->what), now);
+        return dispatch_signed(where, authenticate(in, where.what), now);
     if (!is_open)
         refuse_method("POST");
     if (in.method != "GET" && in.method != "HEAD")
         refuse_method("GET, HEAD, POST");
-    inject_fault(where->what);
-    if (where->what == resource::directory)
+    inject_fault(where.what);
+    if (where.what == resource::directory)
         return json_response(200, view_.directory(options_));
     auto answer = empty_response(in.method == "HEAD" ? 200 : 204);
     answer.fields.set("Cache-Control", "no-store");
@@ -80,7 +91,7 @@ response ca_core::dispatch_signed(const route& where, const signed_request& in, 
     // RFC 8555, section 6.3: these two may be asked by POST-as-GET too.
     case resource::directory: require_post_as_get(in.jws); return json_response(200, view_.directory(options_));
     case resource::new_nonce: require_post_as_get(in.jws); return empty_response(200);
-    case resource::new_account: return new_account(in);
+    case resource::new_account: return new_account(in, now);
     case resource::new_order: return new_order(in, now);
     case resource::revoke_cert: return revoke_cert(in, now);
     case resource::key_change: return key_change(in);
@@ -100,7 +111,7 @@ response ca_core::dispatch_signed(const route& where, const signed_request& in, 
 ca_core::signed_request ca_core::authenticate(const request& in, resource what) {
     if (!is_jose(in.fields.get("Content-Type")))
         throw refusal{415, "malformed", "the Content-Type is not application/jose+json"};
-    signed_request result{jws_request{in.body}, nullptr, {}};
+    signed_request result{jws_request{in.body}, nullptr, {}, in.remote.address};
     const auto& jws = result.jws;
     check_nonce(jws);
     const auto url = view_.base_url() + in.target;
@@ -131,8 +142,7 @@ void ca_core::check_nonce(const jws_request& jws) {
     if (!base64url_decode(*jws.nonce))
         throw refusal{400, "malformed", "the nonce is not base64url"};
     const bool good = nonces_.use(*jws.nonce);
-    ++posts_;
-    if (options_.bad_nonce_every > 0 && posts_ % options_.bad_nonce_every == 0)
+    if (bad_nonce_())
         throw refusal{400, "badNonce", "this nonce is refused so that the client shows what it does"};
     if (!good)
         throw refusal{400, "badNonce", "the nonce was not issued here, has expired or was used before"};
@@ -149,25 +159,8 @@ account_record& ca_core::account_of(const jws_request& jws) {
     throw refusal{400, "accountDoesNotExist", "there is no account " + quoted(jws.kid)};
 }
 
-void ca_core::fail_all(std::optional<resource> what, const fault& how) {
-    for (std::size_t i = 0; i < resource_count; ++i)
-        if (const auto each = static_cast<resource>(i); !what || each == *what)
-            outages_.insert_or_assign(each, how);
-}
-
-void ca_core::recover() {
-    faults_.clear();
-    outages_.clear();
-}
-
 void ca_core::inject_fault(resource what) {
-    std::optional<fault> injected;
-    if (auto& queued = faults_[what]; !queued.empty()) {
-        injected = std::move(queued.front());
-        queued.pop_front();
-    } else if (const auto outage = outages_.find(what); outage != outages_.end()) {
-        injected = outage->second;
-    }
+    auto injected = faults_.failure(what);
     if (!injected)
         return;
     fields extra;

@@ -84,6 +84,13 @@ response ca_core::new_order(const signed_request& in, moment now) {
         throw refusal{400, "malformed", "notBefore and notAfter are not supported"};
     auto names = parse_names(payload);
     auto* replaced = find_replaced(payload, *in.account, names, now);
+    limiter_.new_order(in.account->id, names, {replaced != nullptr, book_.is_certified(names)}, now);
+    if (book_.is_prune_due()) {
+        const auto replaced_id = replaced ? replaced->id : 0;
+        book_.prune(now);
+        limiter_.prune(now);
+        replaced = book_.find_certificate(replaced_id);
+    }
     auto& placed = book_.add_order(*in.account, std::move(names), now);
     if (replaced) {
         placed.replaces = replaced->renewal_id;
@@ -139,9 +146,17 @@ response ca_core::finalize(const route& where, const signed_request& in, moment 
     if (order.status != acme::order_status::ready)
         throw refusal{403, "orderNotReady", "the order is " + std::string{to_string(order.status)} + ", not ready"};
     const auto request = check_csr(order, *in.account, payload);
-    auto made = issuer_.issue(order.names, request.key, {now.wall, now.wall + options_.lifetime});
+    issue(order, request.key, now);
+    return order_response(200, order);
+}
+
+void ca_core::issue(order_record& order, const public_key& key, moment now) {
+    const order_standing standing{!order.replaces.empty(), book_.is_certified(order.names)};
+    const auto not_before = std::chrono::floor<std::chrono::seconds>(now.wall);
+    const auto not_after = not_before + options_.lifetime;
+    auto made = issuer_.issue(order.names, key, {not_before, not_after});
     const auto ideal = now.wall + options_.lifetime * 2 / 3;
-    book_.add_certificate(
+    const auto& added = book_.add_certificate(
         order,
         {.id = 0,
          .account = order.account,
@@ -151,9 +166,18 @@ response ca_core::finalize(const route& where, const signed_request& in, moment 
          .chain_pem = std::move(made.chain_pem),
          .alternate_pem = std::move(made.alternate_pem),
          .renewal_id = std::move(made.renewal_id),
-         .window = {ideal - options_.lifetime / 100, ideal + options_.lifetime / 100}},
+         .window = {ideal - options_.lifetime / 100, ideal + options_.lifetime / 100},
+         .not_after = not_after},
         now);
-    return order_response(200, order);
+    limiter_.issued(added.names, standing, now);
+    const auto* replaced = book_.find_renewal(order.replaces);
+    issued_.push_back(
+        {.serial = added.serial,
+         .names = added.names,
+         .account = added.account,
+         .not_before = not_before,
+         .not_after = not_after,
+         .replaces = replaced ? replaced->serial : ""});
 }
 
 response ca_core::authorization(const route& where, const signed_request& in, moment now) {

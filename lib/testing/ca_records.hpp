@@ -87,8 +87,13 @@ struct certificate_record {
     /// As RFC 9773, section 4.1 names it.
     std::string renewal_id;
     renewal_window window;
+    wall_time not_after;
+    /// What `window` will be when renewal information is no longer stale.
+    std::optional<renewal_window> fresh_window = {};
     /// The latest order that was to replace it; 0 = none.
     std::size_t replaced_by = 0;
+    /// Such an order was finalized.
+    bool replaced = false;
     bool revoked = false;
 };
 

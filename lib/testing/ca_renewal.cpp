@@ -2,18 +2,31 @@
 
 #include <algorithm>
 
+#include "base/wall_time.hpp"
 #include "testing/answers.hpp"
 #include "testing/ca_core.hpp"
 #include "testing/refusal.hpp"
 
 namespace evercert::testing {
 
+namespace {
+
+renewal_window shifted(renewal_window window, duration by) {
+    window.start = plus(window.start, by);
+    window.end = plus(window.end, by);
+    return window;
+}
+
+}  // namespace
+
 response ca_core::renewal_info(const route& where) {
     inject_fault(resource::renewal_info);
     const auto* found = options_.renewal_info ? book_.find_renewal(where.name) : nullptr;
     if (!found)
         throw refusal{404, "malformed", "no certificate has the id " + quoted(where.name)};
-    auto answer = json_response(200, view_.renewal_info(*found));
+    auto answer = json_response(200, view_.renewal_info(shifted(found->window, renewal_faults_.shift)));
+    if (!renewal_faults_.body.empty())
+        answer.body = renewal_faults_.body;
     if (!options_.renewal_info_retry_after.empty())
         answer.fields.set("Retry-After", options_.renewal_info_retry_after);
     return answer;
@@ -37,22 +50,37 @@ certificate_record* ca_core::find_replaced(
     if (std::none_of(found->names.begin(), found->names.end(), is_ordered))
         throw refusal{400, "malformed", "the order and the certificate that it replaces have no name in common"};
     const auto* before = book_.find_order(found->replaced_by, now);
-    if (before && before->status != acme::order_status::invalid)
+    if (found->replaced || (before && before->status != acme::order_status::invalid))
         throw refusal{409, "alreadyReplaced", "the certificate is replaced by another order already"};
     return found;
 }
 
 void ca_core::renewal_window(std::string_view serial, const testing::renewal_window& window) {
-    auto& all = book_.certificates();
-    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.serial == serial; });
-    if (found == all.end())
+    auto* found = book_.find_serial(serial);
+    if (!found)
         throw error{errc::invalid_options, "no certificate with the serial number " + quoted(serial) + " was issued"};
-    found->window = window;
+    move_window(*found, window);
 }
 
 void ca_core::renewal_windows(const testing::renewal_window& window) {
-    for (auto& each : book_.certificates())
-        each.window = window;
+    for (auto& [id, each] : book_.certificates())
+        move_window(each, window);
+}
+
+void ca_core::move_window(certificate_record& certificate, testing::renewal_window window) {
+    if (renewal_faults_.stale)
+        certificate.fresh_window = std::move(window);
+    else
+        certificate.window = std::move(window);
+}
+
+void ca_core::stale_renewal_info(bool stale) {
+    renewal_faults_.stale = stale;
+    if (stale)
+        return;
+    for (auto& [id, each] : book_.certificates())
+        if (auto fresh = std::exchange(each.fresh_window, {}))
+            each.window = std::move(*fresh);
 }
 
 }  // namespace evercert::testing

@@ -3,18 +3,13 @@
 #include <string_view>
 
 #include <boost/json/array.hpp>
-#include <date/date.h>
 
+#include "base/wall_time.hpp"
 #include "testing/refusal.hpp"
 
 namespace evercert::testing {
 
 namespace {
-
-/// RFC 3339.
-std::string format_date(wall_time when) {
-    return date::format("%FT%TZ", std::chrono::floor<std::chrono::seconds>(when));
-}
 
 boost::json::object format_identifier(const identifier& name) {
     return {{"type", name.type() == identifier::kind::ip ? "ip" : "dns"}, {"value", name.value()}};
@@ -62,7 +57,7 @@ boost::json::object ca_view::order(const order_record& order) const {
         authorizations.emplace_back(url(resource::authorization, id));
     boost::json::object result{
         {"status", text(to_string(order.status))},
-        {"expires", format_date(order.expires)},
+        {"expires", to_rfc3339(order.expires)},
         {"identifiers", std::move(identifiers)},
         {"authorizations", std::move(authorizations)},
         {"finalize", url(resource::finalize, order.id)}};
@@ -81,7 +76,7 @@ boost::json::object ca_view::authorization(const authorization_record& authoriza
         challenges.push_back(challenge(book.challenge(id)));
     boost::json::object result{
         {"status", text(to_string(authorization.status))},
-        {"expires", format_date(authorization.expires)},
+        {"expires", to_rfc3339(authorization.expires)},
         {"identifier", format_identifier(authorization.identifier)},
         {"challenges", std::move(challenges)}};
     if (authorization.wildcard)
@@ -96,16 +91,15 @@ boost::json::object ca_view::challenge(const challenge_record& challenge) const 
         {"status", text(to_string(challenge.status))},
         {"token", challenge.token}};
     if (challenge.status == acme::challenge_status::valid)
-        result["validated"] = format_date(challenge.validated);
+        result["validated"] = to_rfc3339(challenge.validated);
     if (challenge.status == acme::challenge_status::invalid && challenge.error)
         result["error"] = to_json(*challenge.error);
     return result;
 }
 
-boost::json::object ca_view::renewal_info(const certificate_record& certificate) const {
-    const auto& window = certificate.window;
+boost::json::object ca_view::renewal_info(const renewal_window& window) const {
     boost::json::object result{
-        {"suggestedWindow", {{"start", format_date(window.start)}, {"end", format_date(window.end)}}}};
+        {"suggestedWindow", {{"start", to_rfc3339(window.start)}, {"end", to_rfc3339(window.end)}}}};
     if (!window.explanation_url.empty())
         result["explanationURL"] = window.explanation_url;
     return result;

@@ -25,7 +25,7 @@ public:
     boost::json::object order(const order_record&) const;
     boost::json::object authorization(const authorization_record&, const ca_book&) const;
     boost::json::object challenge(const challenge_record&) const;
-    boost::json::object renewal_info(const certificate_record&) const;
+    boost::json::object renewal_info(const renewal_window&) const;
 
 private:
     std::string base_url_;

@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,12 +12,24 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/ip/address.hpp>
 
+#include <evercert/ca_limits.hpp>
 #include <evercert/clock.hpp>
 #include <evercert/identifier.hpp>
 #include <evercert/log.hpp>
 #include <evercert/network.hpp>
+#include <evercert/testing/ca_faults.hpp>
 
 namespace evercert::testing {
+
+/// For the books of a test.
+struct issued_certificate {
+    std::string serial;  ///< as `certificate::serial()` has it
+    std::vector<identifier> names;
+    std::size_t account = 0;  ///< the number at the end of the account's URL
+    wall_time not_before;
+    wall_time not_after;
+    std::string replaces;  ///< the serial number of what its order named in `replaces`; empty = nothing
+};
 
 /// What the CA does, and what it does wrong on demand. The constructor of `acme_server` checks the ranges.
 struct acme_server_options {
@@ -52,6 +66,14 @@ struct acme_server_options {
     bool reuse_authorizations = false;
     /// Certificates have a second chain, to another root (section 7.4.2: Link rel="alternate").
     bool alternate_chain = false;
+    /// What it refuses with rateLimited, such as `lets_encrypt_limits()`; none = nothing. As at Let's Encrypt: token
+    /// buckets that refill continuously; certificates count when they are issued; with `replacements_exempt` orders with
+    /// `replaces` are refused nothing; orders for exactly the names of another certificate count neither against `orders`
+    /// nor `certificates_per_domain`. `renewal_reserve_percent` is for clients alone.
+    std::optional<ca_limits> limits = {};
+    /// Told of each certificate, in the order of their issuance, before its order's answer is sent: on the CA's executor, so
+    /// it must neither block nor throw. It may use the `acme_server`.
+    std::function<void(const issued_certificate&)> issued = {};
     bool terms_required = true;
     std::string terms_url = "https://ca.test/terms";
 
@@ -63,7 +85,8 @@ struct acme_server_options {
 /// An ACME CA (RFC 8555) inside the process: real HTTPS, real validation connections, real certificates from a
 /// root that exists as long as the object. For tests of servers that use evercert, and of any other ACME client:
 /// it is strict, so that what passes here passes elsewhere. It keeps everything in memory and is not made to be
-/// reachable by anybody else.
+/// reachable by anybody else. Orders, authorizations and certificates are forgotten a week after they have expired, so
+/// that it can run for as long as somebody wants to simulate.
 ///
 ///     evercert::testing::acme_server ca{io.get_executor(), {.http_port = 5002, .https_port = 5001}};
 ///     evercert::manager manager{io, {.directory_url = ca.directory_url(), .http = {.ca_file = ca.api_root_file()}}};
@@ -90,7 +113,8 @@ public:
     /// `http_client_options::ca_file`.
     std::string api_root_pem() const;
     std::string api_root_file() const;
-    /// The root of the certificates it issues, and the alternate one if there is one.
+    /// The root of the certificates it issues, the alternate one if there is one, and what was before them by
+    /// `ca_faults::replace_issuer()`.
     std::string issuing_root_pem() const;
 
     /// The ports of the validations, for servers that were bound after the CA was made.
@@ -106,10 +130,12 @@ public:
     /// may be "" for all of them.
     void fail_all(
         std::string resource, int status, std::string type, std::string detail = {}, std::string retry_after = {});
-    /// Nothing fails on demand any more.
+    /// Nothing fails on demand any more, nor by `faults()`.
     void recover();
-    /// As the option of that name, from now on.
+    /// As the option of that name, from now on; `recover()` leaves it.
     void bad_nonce_every(int n);
+    /// All that goes wrong beside that.
+    ca_faults& faults() noexcept;
 
     /// What renewal information says from now on: of the certificate with this serial number, as
     /// `certificate::serial()` has it; or of all that were issued so far, as before a mass revocation. Windows that are
@@ -125,9 +151,12 @@ public:
     /// any other name.
     int count(std::string_view resource) const;
     int certificates_issued() const;
-    /// Serial numbers of what was revoked, as `certificate::serial()` has them.
+    /// How many requests were refused by a limit of the option `limits`, and the latest 20 of them as text, the last one last.
+    int limit_violations() const;
+    std::vector<std::string> latest_limit_violations() const;
+    /// Serial numbers of what was revoked and is not forgotten, as `certificate::serial()` has them.
     std::vector<std::string> revoked() const;
-    /// Serial numbers of what an order named in `replaces` (RFC 9773), in the order of their issuance.
+    /// Serial numbers of what an order named in `replaces` (RFC 9773) and is not forgotten, in the order of their issuance.
     std::vector<std::string> replaced() const;
 
     /// Stop listening, and close every connection and validation. Takes effect when the io_context runs next, at

@@ -21,6 +21,7 @@ using namespace evercert;
 using namespace std::chrono_literals;
 using evercert::testing::acme_server;
 using evercert::testing::acme_server_options;
+using evercert::testing::issued_certificate;
 
 namespace {
 
@@ -358,4 +359,33 @@ TEST_CASE("two CAs in one process know nothing of each other") {
     CHECK(other.ca.certificates_issued() == 0);
     const certificate cert{chain.pem, one.key};
     CHECK_THROWS_AS(verify_chain(cert, other.ca.issuing_root_pem(), system_clock()->wall()), error);
+}
+
+TEST_CASE("an answer that is lost closes the connection, and what it was for is done") {
+    std::vector<issued_certificate> issued;
+    world w{{.issued = [&](const issued_certificate& each) { issued.push_back(each); }}};
+    w.ca.faults().lose_every(1, "finalize");
+    CHECK_THROWS_AS(w.obtain("http-01", {"a.test"}), std::system_error);
+    REQUIRE(issued.size() == 1);
+    CHECK(issued[0].names == std::vector<identifier>{"a.test"});
+    CHECK(w.ca.certificates_issued() == 1);
+
+    w.ca.recover();
+    const certificate cert{w.obtain("http-01", {"a.test"}).pem, w.key};
+    REQUIRE(issued.size() == 2);
+    CHECK(issued[1].serial == cert.serial());
+    CHECK(issued[1].not_before == cert.not_before());
+    CHECK(issued[1].not_after == cert.not_after());
+}
+
+TEST_CASE("what a limit refuses is counted, with its text") {
+    ca_limits limits;
+    limits.orders = {1, 3h};
+    world w{{.limits = limits}};
+    w.obtain("http-01", {"a.test"});
+    CHECK(w.ca.limit_violations() == 0);
+    CHECK_THROWS_AS(w.obtain("http-01", {"b.test"}), error);
+    CHECK(w.ca.limit_violations() == 1);
+    REQUIRE(w.ca.latest_limit_violations().size() == 1);
+    CHECK(w.ca.latest_limit_violations()[0].find("newOrder of account 1 for b.test") != std::string::npos);
 }

@@ -238,7 +238,8 @@ TEST_CASE("the next request fails as it was told to, and the one after does not"
     ca_by_hand ca;
     client_by_hand client{ca};
     client.register_account();
-    ca.core.fail_next(testing::resource::new_order, {testing::acme_problem(429, "rateLimited", "slow down"), "120"});
+    ca.core.faults().fail_next(
+        testing::resource::new_order, {testing::acme_problem(429, "rateLimited", "slow down"), "120"});
     CHECK(gist(client.post("/account/1")) == "200");
     const auto refused = client.post("/new-order", order_of({"a.test"}));
     CHECK(gist(refused) == "429 rateLimited");
@@ -252,7 +253,7 @@ TEST_CASE("a fault without a type is no problem document") {
     problem gateway;
     gateway.status = 502;
     gateway.detail = "<html>Bad Gateway</html>";
-    ca.core.fail_next(testing::resource::directory, {gateway, {}});
+    ca.core.faults().fail_next(testing::resource::directory, {gateway, {}});
     const auto answer = ca.handle({"GET", "/directory"});
     CHECK(answer.status == 502);
     CHECK(answer.body == "<html>Bad Gateway</html>");

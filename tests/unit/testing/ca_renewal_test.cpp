@@ -85,7 +85,7 @@ TEST_CASE("the window of a certificate that was revoked is over") {
 TEST_CASE("a failure on demand is an answer to renewal information, too") {
     fixture f;
     const auto id = f.obtain({"a.test"});
-    f.ca.core.fail_next(
+    f.ca.core.faults().fail_next(
         evercert::testing::resource::renewal_info,
         {evercert::testing::acme_problem(503, "serverInternal", "later"), "60"});
     const auto refused = f.ask(id);
