@@ -30,9 +30,9 @@ std::string without_trailing_slashes(std::string path) {
 void create_root(disk& on, const std::string& path) {
     std::error_code failed;
     on.create_folder(path, failed);
-    if (failed == std::errc::file_exists)
-        return;
-    check_file(failed, "create the folder", path);
+    if (failed != std::errc::file_exists)
+        check_file(failed, "create the folder", path);
+    // Also if it is there: who made it may have been killed before this.
     const auto slash = path.rfind('/');
     const auto parent = on.open_folder(slash == path.npos ? "." : path.substr(0, slash + 1), failed);
     if (parent)  // one that we may not read we cannot sync
@@ -46,12 +46,6 @@ std::optional<file_folder> open_path(file_folder from, const std::vector<std::st
             return {};
         from = std::move(*next);
     }
-    return from;
-}
-
-file_folder create_path(file_folder from, const std::vector<std::string>& folders) {
-    for (const auto& folder : folders)
-        from = from.create_inside(folder);
     return from;
 }
 
@@ -133,10 +127,10 @@ void file_tree::remove(const std::string& key) const {
         const auto folder = open_path(open_root(), path);
         if (!folder)
             continue;
-        const bool was_json = folder->remove(place.name + std::string{json_suffix});
-        const bool was_pem = folder->remove(place.name + std::string{pem});
-        if (was_json || was_pem)
-            folder->sync();
+        folder->remove(place.name + std::string{json_suffix});
+        folder->remove(place.name + std::string{pem});
+        // Also if there was none: who removed it may have failed here.
+        folder->sync();
     }
 }
 
@@ -217,6 +211,20 @@ void file_tree::collect(const file_folder& folder, const std::string& path, walk
 
 // Writing.
 
+/// A folder that is there may not be durable: who made it may have been killed before it synced the one above.
+file_folder file_tree::create_path(file_folder from, const std::vector<std::string>& folders) const {
+    for (const auto& folder : folders) {
+        auto next = from.create_inside(folder);
+        const std::lock_guard lock{durable_mutex_};
+        if (const auto path = from.path_of(folder); !durable_.contains(path)) {
+            from.sync();
+            durable_.insert(path);
+        }
+        from = std::move(next);
+    }
+    return from;
+}
+
 file_tree::pending file_tree::write(const std::string& key, const std::string& value) const {
     const auto place = place_of(key);
     const auto parsed = parse_value(key, value);
@@ -229,8 +237,8 @@ file_tree::pending file_tree::write(const std::string& key, const std::string& v
 
 file_tree::pending::pending(const file_tree& tree, const file_place& place, bool is_pem, std::string_view content)
     : writing_{tree.open_root().create_inside(std::string{writing_folder})},
-      previous_{create_path(tree.open_root().create_inside(std::string{previous_folder}), place.folders)},
-      folder_{create_path(tree.open_root(), place.folders)},
+      previous_{tree.create_path(tree.open_root().create_inside(std::string{previous_folder}), place.folders)},
+      folder_{tree.create_path(tree.open_root(), place.folders)},
       name_{place.name},
       is_pem_{is_pem} {
     create(tree);
@@ -297,13 +305,16 @@ bool file_tree::pending::set_aside(const std::string& name, const std::string& a
     return true;
 }
 
-void file_tree::pending::keep_previous() const {
+/// True if there was one in the other form, which would be left beside this one.
+bool file_tree::pending::keep_previous() const {
     const auto linked = previous_name();
     discard(linked);  // of a process with our number, in a container that was killed
+    bool was_other = false;
     for (const auto suffix : {pem, json_suffix}) {
         const auto name = name_ + std::string{suffix};
         if (!set_aside(name, linked))
             continue;  // the first generation
+        was_other |= (suffix == pem) != is_pem_;
         // Another store that opens now takes it for abandoned: then the generation before that one stays.
         std::error_code failed;
         writing_.get().rename(linked, previous_.get(), name, failed);
@@ -311,16 +322,21 @@ void file_tree::pending::keep_previous() const {
         if (failed != std::errc::no_such_file_or_directory)
             check_file(failed, "keep the previous generation of", folder_.path_of(name));
     }
+    return was_other;
 }
 
 void file_tree::pending::commit() {
-    keep_previous();
+    const bool was_other = keep_previous();
     const auto name = name_ + std::string{is_pem_ ? pem : json_suffix};
     std::error_code failed;
     writing_.get().rename(fresh_, folder_.get(), name, failed);
     check_file(failed, "replace", folder_.path_of(name));
     fresh_.clear();
-    // load() looks for PEM first: after a crash in between it finds either value.
+    if (!was_other)
+        return;
+    // POSIX keeps no order: the old one must not be gone while the new one is not durable. load() looks for PEM first:
+    // after a crash in between it finds either value.
+    folder_.sync();
     folder_.remove(name_ + std::string{is_pem_ ? json_suffix : pem});
 }
 

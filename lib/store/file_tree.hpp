@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +35,8 @@ public:
     public:
         pending(pending&&) = default;
         ~pending();
-        /// Keep the generation before and put this in its place: a few system calls that do not wait for the disk.
+        /// Keep the generation before and put this in its place: a few system calls, which wait for the
+        /// disk only where a JSON file takes the place of a PEM file or the other way round.
         void commit();
         /// Make that durable.
         void sync() const;
@@ -43,7 +46,7 @@ public:
         pending(const file_tree&, const file_place&, bool is_pem, std::string_view content);
         void create(const file_tree&);
         void discard(const std::string& name) const;
-        void keep_previous() const;
+        bool keep_previous() const;
         std::string previous_name() const { return fresh_ + "-previous"; }
         bool set_aside(const std::string& name, const std::string& as) const;
 
@@ -59,6 +62,7 @@ public:
 private:
     struct walk;
     std::string key_inside(const file_folder&, const std::string& name) const;
+    file_folder create_path(file_folder from, const std::vector<std::string>& folders) const;
     void collect(const file_folder&, const std::string& path, walk&) const;
 
     file_folder open_root() const { return file_folder::open(*disk_, root_); }
@@ -66,6 +70,8 @@ private:
     std::shared_ptr<disk> disk_;
     std::string root_;
     std::size_t keys_max_;
+    mutable std::mutex durable_mutex_;
+    mutable std::set<std::string> durable_;         ///< folders that we saw synced into the one above
     mutable std::atomic<std::uint64_t> serial_{0};  ///< of the files that are written
 };
 
