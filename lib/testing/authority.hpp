@@ -41,6 +41,7 @@ private:
     std::string name_;
     std::string roots_pem_;
     certificate intermediate_;
+    std::string key_id_;
     std::optional<certificate> alternate_;
 };
 

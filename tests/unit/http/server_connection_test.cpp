@@ -334,6 +334,21 @@ TEST_CASE("what a handler throws becomes a 500 and a line in the log") {
     });
 }
 
+TEST_CASE("a handler that has no answer ends the connection") {
+    test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
+        const auto throws = [](request) -> asio::awaitable<response> {
+            throw no_answer{};
+            co_return response{};
+        };
+        log_lines log;
+        setting s{io, throws, {}, log.make()};
+        co_await s.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        auto rest = co_await test::read_to_end(*s.client);
+        CHECK(rest.empty());
+        CHECK(log.lines.empty());
+    });
+}
+
 TEST_CASE("an answer that cannot be sent becomes a 500") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
         const auto splits = [](request message) -> asio::awaitable<response> {
