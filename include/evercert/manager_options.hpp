@@ -96,7 +96,8 @@ struct manager_options {
 
     /// How long a handshake waits for a certificate that is being obtained: browsers give up after 30 s or more.
     std::chrono::milliseconds handshake_wait = std::chrono::seconds{30};
-    /// Handshakes and `cert()` calls that wait for one name, and for all names.
+    /// Handshakes and `cert()` calls that wait for one name, and for all names; so many names are worked on at most, those
+    /// included whose clients have left. Renewals have room of their own.
     std::size_t waiters_per_name_max = 1'000;
     std::size_t waiters_max = 10'000;
     /// Orders in progress at once: more gains nothing against the CAs that there are.
@@ -125,6 +126,9 @@ struct manager_options {
 
     /// One load or save of the store, and the release of a lock: a store that hangs must not hang the manager.
     std::chrono::milliseconds store_timeout = std::chrono::seconds{30};
+    /// How long a lock is waited for that another process holds, which works on the same certificate: `errc::store_failed` then,
+    /// and it is tried again later. An order takes seconds, and up to `order_timeout` twice if the CA is slow.
+    std::chrono::milliseconds lock_wait = std::chrono::minutes{5};
     /// How long `stop()` waits for a store that is slow to take what is not saved yet.
     std::chrono::milliseconds last_save_timeout = std::chrono::seconds{1};
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <unordered_map>
@@ -18,8 +19,11 @@ namespace evercert {
 
 struct single_flight_options {
     std::size_t waiters_per_key_max = 1'000;
-    std::size_t waiters_max = 10'000;
+    std::size_t waiters_max = 10'000;  ///< and flights, those included that everybody has left
+    std::size_t reserved = 0;          ///< besides, for `flight_room::reserved`
 };
+
+enum class flight_room { ordinary, reserved };
 
 /// One piece of work per key: whoever asks for a key that is being worked on joins, and all get the same value
 /// or the same error. The work belongs to the task group, not to who asked first: a waiter that leaves, or
@@ -35,12 +39,12 @@ public:
     /// Join the flight of `key`, or start one with the awaitable that `start()` makes. `start` is a plain function,
     /// called before the first suspension. Throws `errc::too_many_waiters`.
     template <typename Start>
-    asio::awaitable<Value> run(Key key, Start&& start) {
+    asio::awaitable<Value> run(Key key, Start&& start, flight_room room = flight_room::ordinary) {
         std::shared_ptr<flight> joined = find(key);
         if (joined)
-            check_room(*joined);
+            check_room(*joined, room);
         else
-            joined = take_off(std::move(key), start());
+            joined = take_off(std::move(key), start, room);
         return wait(state_, std::move(joined));
     }
 
@@ -80,19 +84,26 @@ private:
         return at == state_->flights.end() ? nullptr : at->second;
     }
 
-    void check_room(const flight& joined) const {
-        if (joined.waiters >= state_->options.waiters_per_key_max)
+    void check_room(const flight& joined, flight_room room) const {
+        const auto reserved = room == flight_room::reserved ? state_->options.reserved : 0;
+        if (joined.waiters >= state_->options.waiters_per_key_max + reserved)
             throw error{errc::too_many_waiters, "too many are waiting for this name already; try again later"};
-        if (state_->waiters >= state_->options.waiters_max)
+        check_room(state_->waiters, room);
+    }
+
+    void check_room(std::size_t taken, flight_room room) const {
+        const auto reserved = room == flight_room::reserved ? state_->options.reserved : 0;
+        if (taken >= state_->options.waiters_max + reserved)
             throw error{errc::too_many_waiters, "too many are waiting for certificates already; try again later"};
     }
 
-    std::shared_ptr<flight> take_off(Key key, asio::awaitable<Value> work) {
-        if (state_->waiters >= state_->options.waiters_max)
-            throw error{errc::too_many_waiters, "too many are waiting for certificates already; try again later"};
+    template <typename Start>
+    std::shared_ptr<flight> take_off(Key key, Start& start, flight_room room) {
+        // Flights that everybody left go on, and take room until they land.
+        check_room(std::max(state_->waiters, state_->flights.size()), room);
         auto made = std::make_shared<flight>(state_->executor);
         state_->flights.emplace(key, made);
-        owner_.spawn(fly(state_, std::move(key), made, std::move(work)));
+        owner_.spawn(fly(state_, std::move(key), made, start()));
         return made;
     }
 

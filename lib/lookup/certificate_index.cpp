@@ -60,13 +60,14 @@ held_ptr certificate_index::find_held(const identifier& name) const {
 void certificate_index::publish(const held_ptr& cert) {
     leftovers left;
     const std::unique_lock lock{mutex_};
-    add(cert, precedence::newest, left);
+    add(cert, left);
 }
 
-void certificate_index::put_back(const held_ptr& cert) {
+void certificate_index::put_back(const held_ptr& cert, const held_ptr& failed) {
     leftovers left;
     const std::unique_lock lock{mutex_};
-    add(cert, precedence::given, left);
+    take_away(*failed, left);
+    add(cert, left);
 }
 
 void certificate_index::replace(const std::vector<held_ptr>& all) {
@@ -76,7 +77,7 @@ void certificate_index::replace(const std::vector<held_ptr>& all) {
     for (const auto& [name, there] : before)
         unlink(*there, left);
     for (const held_ptr& cert : all)
-        add(cert, precedence::newest, left);
+        add(cert, left);
 }
 
 void certificate_index::replace(const std::vector<certificate_ptr>& all) {
@@ -90,10 +91,14 @@ void certificate_index::replace(const std::vector<certificate_ptr>& all) {
 bool certificate_index::remove(const held_ptr& cert) {
     leftovers left;
     const std::unique_lock lock{mutex_};
+    return take_away(*cert, left);
+}
+
+bool certificate_index::take_away(const held_certificate& cert, leftovers& left) {
     bool was_there = false;
-    for (const identifier& name : cert->names()) {
+    for (const identifier& name : cert.names()) {
         const auto at = by_name_.find(name.value());
-        if (at == by_name_.end() || at->second->held != cert)
+        if (at == by_name_.end() || at->second->held.get() != &cert)
             continue;
         entry& there = *at->second;
         by_name_.erase(at);
@@ -122,13 +127,13 @@ certificate_index::entry* certificate_index::entry_of(const held_certificate& ce
     return nullptr;
 }
 
-void certificate_index::add(const held_ptr& cert, precedence which, leftovers& left) {
+void certificate_index::add(const held_ptr& cert, leftovers& left) {
     entry* there = entry_of(*cert);
     if (!there)
         there = new entry{cert};  // owned by the names that lead to it
     for (const identifier& name : cert->names()) {
         const auto at = by_name_.find(name.value());
-        if (at == by_name_.end() || which == precedence::given || at->second->held->not_after() <= cert->not_after())
+        if (at == by_name_.end() || at->second->held->not_after() <= cert->not_after())
             link(name.value(), *there, left);
     }
     if (there->names == 0)

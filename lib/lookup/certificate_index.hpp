@@ -45,8 +45,9 @@ public:
     /// certificate never replaces a newer one.
     void publish(const held_ptr& cert);
     void publish(const certificate_ptr& cert) { publish(std::make_shared<const held_certificate>(cert)); }
-    /// The same even where it replaces a newer one. Names that only the newer one has keep that: `remove` it then.
-    void put_back(const held_ptr& cert);
+    /// Serve `cert` for the names that lead to `failed`, which is not served any more, even though that is valid for longer. A
+    /// name that leads to another certificate keeps that unless it ends earlier.
+    void put_back(const held_ptr& cert, const held_ptr& failed);
     /// Serve these and nothing else from now on. There is no moment between at which a name that both have is missing.
     void replace(const std::vector<held_ptr>& all);
     void replace(const std::vector<certificate_ptr>& all);
@@ -82,11 +83,10 @@ private:
         ~leftovers();
     };
 
-    enum class precedence { newest, given };
-
     static map::const_iterator look_up(const map&, const identifier& name);
     entry* entry_of(const held_certificate&) const;
-    void add(const held_ptr&, precedence, leftovers&);
+    void add(const held_ptr&, leftovers&);
+    bool take_away(const held_certificate&, leftovers&);
     void link(std::string_view name, entry&, leftovers&);
     void unlink(entry&, leftovers&);
     void list_parsed(entry&, certificate_ptr, leftovers&);

@@ -1,27 +1,16 @@
 #include "manager/certificate_keeper.hpp"
 
-#include <random>
-
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
 #include "crypto/certificate_id.hpp"
-#include "issuance/make_key.hpp"
 #include "tls/trial_handshake.hpp"
 
 namespace evercert {
 namespace {
 
-double draw() {
-    static thread_local std::mt19937_64 engine{std::random_device{}()};
-    return std::uniform_real_distribution<double>{0, 1}(engine);
-}
-
 bool is_own_limit(const failure& what) { return what.code == errc::rate_limited && !what.from_ca; }
-
-/// Of the rollbacks in a row among the failures.
-std::string trial_key(const std::string& certificate_key) { return "trial/" + certificate_key; }
 
 /// Marked in the state as being ordered, for those who look from outside.
 class in_progress_mark {
@@ -40,20 +29,21 @@ private:
 }  // namespace
 
 certificate_keeper::certificate_keeper(
-    const manager_context& context, certificate_index& index, account_keeper& accounts, clock_guard& clock,
-    order_limits& limits, renewal_plan& plan, trials& on_trial, std::shared_ptr<worker> blocking, issuer orders_by)
+    const manager_context& context, certificate_shelf& shelf, order_desk& orders, account_keeper& accounts,
+    clock_guard& clock, order_limits& limits, renewal_plan& plan)
     : context_{context},
-      index_{index},
+      shelf_{shelf},
+      orders_{orders},
       accounts_{accounts},
       clock_{clock},
       limits_{limits},
       plan_{plan},
-      trials_{on_trial},
-      worker_{std::move(blocking)},
-      issuer_{std::move(orders_by)},
       admissions_{context},
       in_progress_{context.strand, context.options.orders_in_progress_max},
-      flights_{context.strand, context.tasks, {context.options.waiters_per_name_max, context.options.waiters_max}},
+      flights_{
+          context.strand, context.tasks,
+          {context.options.waiters_per_name_max, context.options.waiters_max,
+           2 * context.options.orders_in_progress_max}},
       restoring_{context.strand, context.tasks, {context.options.waiters_max, context.options.waiters_max}} {}
 
 // The ways in.
@@ -94,14 +84,18 @@ asio::awaitable<void> certificate_keeper::renew(std::string key) {
     const job due{std::move(key), record->names(), purpose::renewal};
     const auto result = co_await as_outcome(join(due));
     // A success planned it. The flight may have been a handshake's, which knows nothing of the plan.
-    if (result.thrown)
-        plan_.plan_after_failure(due.key);
+    if (!result.thrown)
+        co_return;
+    const bool remembered = context_.all.with_failures(
+        [&](const failure_book& book) { return book.find(due.key, context_.now()) != nullptr; });
+    plan_.plan_later(due.key, remembered ? duration{renewal_plan::after_failure} : duration{unremembered_wait});
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
     auto key = wanted.key;
+    const auto room = wanted.why == purpose::renewal ? flight_room::reserved : flight_room::ordinary;
     auto start = [this, &wanted] { return fly(std::move(wanted)); };
-    co_return co_await flights_.run(std::move(key), start);
+    co_return co_await flights_.run(std::move(key), start, room);
 }
 
 // One flight.
@@ -115,86 +109,91 @@ asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
-    if (wanted.why != purpose::renewal)
-        if (auto loaded = co_await load(wanted))
-            co_return loaded;
     co_await restore_memory();
     if (wanted.why != purpose::renewal) {
-        for (const auto& name : wanted.names)
-            co_await admissions_.admit(name);
+        if (auto loaded = co_await admit_and_load(wanted))
+            co_return loaded;
         refuse_failed(wanted);
     }
     if (wanted.why == purpose::handshake)
         clock_.require();
     else
         co_await clock_.wait_until_trusted();
-    // Before the lock: a lease is no place to wait in.
     const auto longest =
         wanted.why == purpose::handshake ? duration{context_.options.handshake_wait} : order_limits::no_end;
     co_await limits_.pass(wanted.names, kind_of(wanted), longest);
-    auto result = co_await as_outcome(attempt(wanted));
+    auto result = co_await as_outcome(attempts(wanted));
     if (result.thrown && wanted.why != purpose::renewal)
         remember_failure(wanted, result.thrown);
     co_return result.get();
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted) {
-    // Two challenges, each in an order of its own.
+/// Steps 4 and 6. Names that would have to be asked about may have been admitted in an earlier run: until memory has all that
+/// the store has, the store answers for the application.
+asio::awaitable<certificate_ptr> certificate_keeper::admit_and_load(job wanted) {
+    const bool asks = std::any_of(wanted.names.begin(), wanted.names.end(), [&](const auto& name) {
+        return admissions_.known(name) == admission_desk::answer::ask;
+    });
+    if (asks && !loaded_)
+        if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, false))
+            co_return loaded;
+    for (const auto& name : wanted.names)
+        co_await admissions_.admit(name);
+    co_return co_await shelf_.load(wanted.key, wanted.names, false);
+}
+
+/// Each under the lease and with a permit of its own, which are no places to wait for the limiters in.
+asio::awaitable<certificate_ptr> certificate_keeper::attempts(job wanted) {
+    order_desk::course so_far;
+    for (;;) {
+        auto result = co_await as_outcome(attempt(wanted, so_far));
+        if (!result.thrown)
+            co_return *result.value;
+        if (!orders_.tries_again(wanted.names, so_far, result.thrown))
+            std::rethrow_exception(result.thrown);
+        co_await limits_.pass_again(wanted.names, kind_of(wanted));
+    }
+}
+
+asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted, order_desk::course& so_far) {
+    // Until the order can be finalized, and from there to the certificate.
     const auto length = std::chrono::ceil<std::chrono::seconds>(2 * context_.options.order_timeout);
     const auto permit = co_await in_progress_.acquire();
     auto held = co_await context_.safe.lock(wanted.key, length);
-    auto work = load_or_order(std::move(wanted), held);
+    auto work = load_or_order(std::move(wanted), held, so_far);
     co_return co_await context_.safe.unlock_after(std::move(held), std::move(work));
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::load(const job& wanted) {
-    const auto stored = co_await context_.safe.load(wanted.key);
-    if (!stored)
-        co_return nullptr;
-    const auto current = context_.all.certificate(wanted.key);
-    try {
-        auto record = read_certificate(*stored);
-        if (current && record.certificate->not_after() <= current->certificate->not_after()) {
-            // It may have come into memory while this one waited.
-            if (wanted.why == purpose::renewal || current->certificate->not_after() <= context_.now())
-                co_return nullptr;
-            co_return current->certificate->get();
-        }
-        auto loaded = record.certificate->get();
-        // What is not valid yet is evidence against our clock: it is served.
-        verify_servable(*loaded, wanted.names, std::max(context_.now(), loaded->not_before()));
-        publish(wanted.key, std::move(record), event_type::loaded);
+asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
+    job wanted, vault_lease held, order_desk::course& so_far) {
+    // Another machine may have been faster.
+    if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, wanted.why == purpose::renewal))
         co_return loaded;
-    } catch (const std::exception& e) {
-        context_.log(
-            log_level::warning, "the store's certificate for {} is not used: {}", to_string(wanted.names), e.what());
+    const auto obtained = co_await orders_.place(wanted.key, wanted.names, so_far);
+    const auto unusable = why_unusable(obtained, wanted.names.front());
+    if (unusable) {
+        co_await orders_.drop_pending(wanted.key);  // its certificate will not be better the next time
+        std::rethrow_exception(unusable);
     }
-    co_return nullptr;
+    const auto kind = kind_of(wanted);
+    limits_.issued(wanted.names, kind);
+    context_.tell(
+        kind.renewal ? event_type::renewed : event_type::obtained, wanted.names,
+        [&](manager_event& event) { event.serial = obtained->serial(); });
+    auto kept = co_await shelf_.keep(wanted.key, make_record(wanted, obtained), std::move(held));
+    // What the store does not have yet is found by its order after a crash.
+    if (!context_.safe.is_unsaved(wanted.key))
+        co_await orders_.drop_pending(wanted.key);
+    co_return kept;
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(job wanted, vault_lease held) {
-    // Another machine may have been faster.
-    if (auto loaded = co_await load(wanted))
-        co_return loaded;
-    auto obtained = co_await order(wanted);
+std::exception_ptr certificate_keeper::why_unusable(const certificate_ptr& obtained, const identifier& name) const {
     try {
-        verify_in_handshake(obtained, wanted.names.front(), context_.now());
+        verify_in_handshake(obtained, name, context_.now());
     } catch (const error&) {
-        drop_pending(wanted.key);  // its certificate will not be better the next time
-        throw;
+        return std::current_exception();
     }
-    auto record = make_record(wanted, obtained);
-    const auto before = context_.all.certificate(wanted.key);
-    limits_.issued(wanted.names, kind_of(wanted));
-    context_.tell(before ? event_type::renewed : event_type::obtained, wanted.names, [&](manager_event& event) {
-        event.serial = obtained->serial();
-    });
-    context_.all.set_certificate(wanted.key, record);
-    co_await context_.safe.save(wanted.key, std::move(held));
-    drop_pending(wanted.key);
-    publish(wanted.key, record, event_type::published);
-    try_out(wanted.key, before, record);
-    co_return obtained;
+    return nullptr;
 }
 
 certificate_record certificate_keeper::make_record(const job& wanted, const certificate_ptr& obtained) const {
@@ -209,196 +208,7 @@ certificate_record certificate_keeper::make_record(const job& wanted, const cert
     return record;
 }
 
-// The order.
-
-asio::awaitable<certificate_ptr> certificate_keeper::order(job wanted) {
-    issuer::lessons learned;
-    bool registered_again = false;
-    for (bool first = true;; first = false) {
-        if (!first)
-            co_await limits_.pass_again(wanted.names, kind_of(wanted));
-        auto result = co_await as_outcome(order_once(wanted, learned));
-        if (!result.thrown)
-            co_return *result.value;
-        limits_.failed(learned.not_authorized);
-        const auto failed = describe(result.thrown);
-        if (learned.try_again) {
-            context_.log(
-                log_level::warning, "the challenge for {} failed; trying another one", to_string(wanted.names));
-        } else if (!registered_again && failed.code == errc::account_does_not_exist) {
-            context_.log(log_level::warning, "the CA has forgotten the account; registering its key again");
-            accounts_.forget();
-            registered_again = true;
-        } else {
-            std::rethrow_exception(result.thrown);
-        }
-    }
-}
-
-asio::awaitable<certificate_ptr> certificate_keeper::order_once(job wanted, issuer::lessons& learned) {
-    // What the attempt before taught stays, what came of it does not.
-    learned.try_again = false;
-    learned.not_authorized.clear();
-    learned.not_a_replacement = false;
-    const auto client = co_await accounts_.client();
-    // Its answer has the CA's date.
-    co_await client->directory();
-    clock_.observe(*client);
-    clock_.require();
-    if (auto found = co_await resume_pending(wanted, client))
-        co_return found;
-    auto kind = kind_of(wanted);
-    limits_.order(wanted.names, kind);
-    auto placed = co_await as_outcome(issuer_.place(*client, wanted.names, replaces(wanted), learned));
-    if (learned.not_a_replacement) {
-        kind.replaces = false;
-        limits_.ordered(wanted.names, kind);
-    }
-    if (placed.thrown)
-        limits_.not_issued(wanted.names, kind);  // nothing was finalized
-    auto ready = placed.get();
-    auto key = co_await make_key(worker_, context_.options.certificate_key);
-    co_await save_pending(wanted.key, ready.url, key);
-    auto completed = co_await as_outcome(issuer_.complete(*client, std::move(ready), std::move(key), wanted.names));
-    if (completed.thrown && describe(completed.thrown).code == errc::order_invalid) {
-        limits_.not_issued(wanted.names, kind);
-        drop_pending(wanted.key);
-    }
-    co_return completed.get();
-}
-
-asio::awaitable<void> certificate_keeper::save_pending(std::string key, std::string order_url, private_key its_key) {
-    const auto at = pending_key(key);
-    context_.all.set_pending(
-        at, {context_.options.directory_url, std::move(order_url), std::move(its_key), context_.now()});
-    co_await context_.safe.save(at);
-}
-
-void certificate_keeper::drop_pending(const std::string& certificate_key) {
-    const auto at = pending_key(certificate_key);
-    context_.all.forget_pending(at);
-    context_.save_soon(at);
-}
-
-asio::awaitable<certificate_ptr> certificate_keeper::resume_pending(job wanted, std::shared_ptr<acme::client> client) {
-    const auto at = pending_key(wanted.key);
-    auto pending = context_.all.pending(at);
-    if (!pending) {
-        const auto stored = co_await context_.safe.load(at);
-        if (!stored)
-            co_return nullptr;
-        try {
-            pending = read_pending(*stored);
-            context_.all.set_pending(at, *pending);
-        } catch (const error& e) {
-            context_.log(log_level::warning, "the pending order {} is not used: {}", at, e.what());
-        }
-    }
-    if (!pending)
-        co_return nullptr;
-    // What it came to was saved, and then the end came before the order could be removed.
-    const auto current = context_.all.certificate(wanted.key);
-    const bool over = current && current->certificate->key_pem() == pending->key.to_pem();
-    certificate_ptr found;
-    if (!over && pending->directory_url == context_.options.directory_url) {
-        const auto age = context_.now() - pending->at;
-        const bool hangs = age < duration{} || age > issuer::processing_max;
-        auto resumed = co_await as_outcome(issuer_.resume(*client, pending->url, pending->key, wanted.names, !hangs));
-        // The CA is down, so the order may be good all the same; but not for ever.
-        if (resumed.thrown && (!hangs || describe(resumed.thrown).is_cancellation()))
-            std::rethrow_exception(resumed.thrown);
-        if (!resumed.thrown)
-            found = std::move(*resumed.value);
-    }
-    if (!found)
-        drop_pending(wanted.key);
-    co_return found;
-}
-
-std::string certificate_keeper::replaces(const job& wanted) const {
-    const auto record = context_.all.certificate(wanted.key);
-    std::string id;
-    // A CA that stumbles over it may say so in any way: after some failures the order goes without.
-    const bool failed_with_it = context_.all.with_failures([&](const failure_book& book) {
-        const auto* last = book.last(wanted.key);
-        return last && last->failures >= replaces_failures_max;
-    });
-    if (context_.options.renewal_info && record && record->directory_url == context_.options.directory_url &&
-        !failed_with_it)
-        id = record->renewal_id;
-    return id;
-}
-
-order_kind certificate_keeper::kind_of(const std::vector<identifier>& names) const {
-    return kind_of(job{names, purpose::application});
-}
-
-order_kind certificate_keeper::kind_of(const job& wanted) const {
-    order_kind kind;
-    const auto record = context_.all.certificate(wanted.key);
-    kind.renewal = record.has_value();
-    kind.repeats = record && limits_.is_repeat(*record, wanted.names);
-    kind.replaces = !replaces(wanted).empty();
-    return kind;
-}
-
 // What comes of it.
-
-void certificate_keeper::publish(const std::string& key, certificate_record record, event_type how) {
-    const auto names = record.names();
-    const auto held = record.certificate;
-    context_.all.set_certificate(key, std::move(record));
-    index_.publish(held);
-    context_.all.with_failures([&](failure_book& book) { return book.forget(key); });
-    context_.save_failures();
-    plan_.plan(key);
-    context_.safe.notify();
-    if (how == event_type::loaded)
-        context_.tell(event_type::loaded, names);
-    context_.tell(event_type::published, names, [&](manager_event& event) {
-        if (const auto parsed = held->if_parsed())
-            event.serial = parsed->serial();
-        event.next = held->not_after();
-    });
-}
-
-/// Clients show whether they take what was published over a certificate that is still good.
-void certificate_keeper::try_out(
-    const std::string& key, const std::optional<certificate_record>& before, const certificate_record& now) {
-    if (before && before->certificate->not_after() > context_.now())
-        trials_.begin(key, now.certificate->get(), *before);
-}
-
-void certificate_keeper::roll_back(const certificate_ptr& fresh) {
-    auto ended = trials_.take(fresh);
-    if (!ended || ended->before.certificate->not_after() <= context_.now())
-        return;
-    const auto names = ended->before.names();
-    const auto text = fmt::format(
-        "{} clients rejected the new certificate for {}, serial {}: the one before is served again",
-        context_.options.rejections_max, to_string(names), fresh->serial());
-    context_.log(log_level::error, "{}", text);
-    index_.put_back(ended->before.certificate);
-    if (const auto failed = context_.all.certificate(ended->key))
-        index_.remove(failed->certificate);
-    context_.all.set_certificate(ended->key, ended->before);
-    failure rejected;
-    rejected.code = errc::invalid_certificate;
-    rejected.text = text;
-    rejected.kind = failure_class::our_mistake;
-    context_.all.with_failures([&](failure_book& book) {
-        // Counted apart: what is published is no failure any more, but one that clients reject again is one more in a row.
-        const auto again = book.remember(trial_key(ended->key), rejected, context_.now(), draw());
-        book.refuse(ended->key, rejected, context_.now(), again.retry_at);
-    });
-    context_.save_soon(ended->key);
-    context_.save_failures();
-    plan_.plan_after_failure(ended->key);
-    context_.tell(event_type::rolled_back, names, [&](manager_event& event) {
-        event.text = text;
-        event.serial = fresh->serial();
-    });
-}
 
 void certificate_keeper::refuse_failed(const job& wanted) const {
     const auto now = context_.now();
@@ -483,7 +293,7 @@ void certificate_keeper::forget_failures(const identifier& name) {
     const auto key = certificate_key({name});
     context_.all.with_failures([&](failure_book& book) {
         book.forget(key);
-        book.forget(trial_key(key));
+        book.forget(certificate_shelf::trial_key(key));
         book.forget(admission_desk::key_of(name));
         return true;
     });
@@ -491,18 +301,18 @@ void certificate_keeper::forget_failures(const identifier& name) {
     plan_.plan(key);
 }
 
-void certificate_keeper::drop_damaged(const held_ptr& damaged, const error& why) {
-    context_.log(
-        log_level::error, "the certificate for {} is damaged and dropped: {}", to_string(damaged->names()), why.what());
-    if (const auto key = context_.all.key_of(damaged))
-        context_.all.forget_certificate(*key);
+asio::awaitable<void> certificate_keeper::restore_and_load() {
+    co_await restore_memory();
+    co_await shelf_.load_each();
 }
 
 asio::awaitable<void> certificate_keeper::load_all() {
     for (;;) {
-        const auto loaded = co_await as_outcome(load_each());
-        if (!loaded.thrown)
+        const auto loaded = co_await as_outcome(restore_and_load());
+        if (!loaded.thrown) {
+            loaded_ = true;
             co_return;
+        }
         if (describe(loaded.thrown).is_cancellation())
             std::rethrow_exception(loaded.thrown);
         context_.log(
@@ -510,71 +320,6 @@ asio::awaitable<void> certificate_keeper::load_all() {
             vault::retry_interval.count(), describe(loaded.thrown).text);
         co_await context_.options.clock->sleep_for(vault::retry_interval);
     }
-}
-
-asio::awaitable<void> certificate_keeper::load_each() {
-    co_await restore_memory();
-    const auto keys = co_await context_.safe.list(std::string{certificates_prefix});
-    for (const auto& key : keys) {
-        if (context_.all.certificate(key))
-            continue;
-        const auto stored = co_await context_.safe.load(key);
-        if (!stored || context_.all.certificate(key))
-            continue;
-        try {
-            auto record = read_certificate(*stored);
-            // When to ask is not written down each time, so after a restart all would be asked for at once.
-            if (record.poll_at && *record.poll_at <= context_.now())
-                record.poll_at = context_.now() + std::chrono::duration_cast<duration>(record.draw * polls_spread);
-            index_.publish(record.certificate);
-            context_.all.set_certificate(key, std::move(record));
-            plan_.plan(key);
-        } catch (const std::exception& e) {
-            context_.log(log_level::error, "{} in the store is not used: {}", key, e.what());
-        }
-    }
-}
-
-void certificate_keeper::publish_all() {
-    const auto keys = context_.all.certificate_keys();
-    std::vector<held_ptr> all;
-    for (const auto& key : keys)
-        if (const auto record = context_.all.certificate(key))
-            all.push_back(record->certificate);
-    index_.replace(all);
-    // What was obtained between the look and the replacement.
-    for (const auto& key : context_.all.certificate_keys())
-        if (const auto record = context_.all.certificate(key))
-            index_.publish(record->certificate);
-}
-
-asio::awaitable<void> certificate_keeper::forget(std::string key) {
-    const auto record = context_.all.certificate(key);
-    if (!record)
-        co_return;
-    // Another process may have renewed it, or be about to.
-    job wanted{key, record->names(), purpose::application};
-    auto held = co_await context_.safe.lock(key, forget_lease);
-    auto work = remove_unless_renewed(std::move(wanted), *record);
-    co_await context_.safe.unlock_after(std::move(held), std::move(work));
-}
-
-asio::awaitable<certificate_ptr> certificate_keeper::remove_unless_renewed(job wanted, certificate_record gone) {
-    auto later = co_await load(wanted);
-    if (!later)
-        co_await remove(std::move(wanted.key), std::move(gone));
-    co_return later;
-}
-
-asio::awaitable<void> certificate_keeper::remove(std::string key, certificate_record gone) {
-    context_.log(log_level::warning, "the certificate for {} ended long ago and is removed", to_string(gone.names()));
-    context_.all.forget_certificate(key);
-    index_.remove(gone.certificate);
-    plan_.take(key);
-    context_.all.with_failures([&](failure_book& book) { return book.forget(key); });
-    trials_.forget(key);
-    context_.tell(event_type::forgotten, gone.names());
-    co_await context_.safe.remove(std::move(key));
 }
 
 }  // namespace evercert

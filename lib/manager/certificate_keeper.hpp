@@ -12,26 +12,25 @@
 
 #include "base/semaphore.hpp"
 #include "base/single_flight.hpp"
-#include "base/worker.hpp"
-#include "issuance/issuer.hpp"
-#include "lookup/certificate_index.hpp"
 #include "manager/account_keeper.hpp"
 #include "manager/admission_desk.hpp"
+#include "manager/certificate_shelf.hpp"
 #include "manager/clock_guard.hpp"
 #include "manager/context.hpp"
+#include "manager/order_desk.hpp"
 #include "manager/order_limits.hpp"
 #include "manager/renewal_plan.hpp"
-#include "manager/trial.hpp"
 
 namespace evercert {
 
-/// Gets certificates: steps 4 to 9 of the way of a handshake, which a renewal enters at 6. Thread-bound to the manager's
+/// Gets certificates: steps 4 to 9 of the way of a handshake, which a renewal enters at 6. Decides on who may, when and how
+/// often; `order_desk` orders, `certificate_shelf` keeps. Thread-bound to the manager's
 /// strand.
 class certificate_keeper {
 public:
     certificate_keeper(
-        const manager_context&, certificate_index&, account_keeper&, clock_guard&, order_limits&, renewal_plan&,
-        trials&, std::shared_ptr<worker>, issuer);
+        const manager_context&, certificate_shelf&, order_desk&, account_keeper&, clock_guard&, order_limits&,
+        renewal_plan&);
 
     /// For the application: waits for the limiters as long as it takes, and asks the CA even if it failed a moment ago,
     /// unless the CA said when.
@@ -44,32 +43,20 @@ public:
     /// When it is due. Whatever it comes to is planned, remembered and told.
     asio::awaitable<void> renew(std::string key);
 
-    /// After a restart the CA is asked for renewal information of all certificates within this time.
-    static constexpr std::chrono::hours polls_spread{1};
     /// Everything that the store has, into memory: as DER, a certificate at a time, while handshakes go on. Once a store.
     asio::awaitable<void> load_all();
-    /// A certificate that ended long ago, or that nobody can use.
-    asio::awaitable<void> forget(std::string key);
-    /// Clients cannot use `fresh`: serve the one before again.
-    void roll_back(const certificate_ptr& fresh);
-
-    /// Publish what the state has. From any thread.
-    void publish_all();
     /// As far as it is known without asking the application. From any thread.
     bool is_refused(const identifier& name) const { return admissions_.known(name) == admission_desk::answer::no; }
     /// Failures, ledger and limits are in memory.
     void memory_is_there();
     /// The application changed its mind about `name`, or mended what failed.
     void forget_failures(const identifier& name);
-    /// What memory had turned out to be damaged, and the index dropped it: it is obtained again at first need. From
-    /// any thread.
-    void drop_damaged(const held_ptr&, const error& why);
-    order_kind kind_of(const std::vector<identifier>& names) const;
+    order_kind kind_of(const std::vector<identifier>& names) const {
+        return orders_.kind_of(certificate_key(names), names);
+    }
 
-    /// So many failures in a row, and the order does not say any more what it replaces.
-    static constexpr int replaces_failures_max = 3;
-    /// For one look and one removal.
-    static constexpr std::chrono::seconds forget_lease{60};
+    /// After a renewal that nobody remembers as a failure, such as one that joined a handshake's flight.
+    static constexpr std::chrono::minutes unremembered_wait{1};
 
 private:
     enum class purpose { application, handshake, renewal };
@@ -90,42 +77,32 @@ private:
     asio::awaitable<certificate_ptr> join(job);
     asio::awaitable<certificate_ptr> fly(job);
     asio::awaitable<certificate_ptr> fetch(job);
-    asio::awaitable<certificate_ptr> attempt(job);
-    asio::awaitable<certificate_ptr> load(const job&);
-    asio::awaitable<certificate_ptr> order(job);
-    asio::awaitable<certificate_ptr> order_once(job, issuer::lessons&);
-    asio::awaitable<certificate_ptr> resume_pending(job, std::shared_ptr<acme::client>);
-    asio::awaitable<void> save_pending(std::string key, std::string order_url, private_key);
-    asio::awaitable<certificate_ptr> load_or_order(job, vault_lease);
-    asio::awaitable<void> load_each();
-    asio::awaitable<certificate_ptr> remove_unless_renewed(job, certificate_record);
-    asio::awaitable<void> remove(std::string key, certificate_record);
+    asio::awaitable<certificate_ptr> admit_and_load(job);
+    asio::awaitable<certificate_ptr> attempts(job);
+    asio::awaitable<certificate_ptr> attempt(job, order_desk::course&);
+    asio::awaitable<certificate_ptr> load_or_order(job, vault_lease, order_desk::course&);
+    asio::awaitable<void> restore_and_load();
     asio::awaitable<void> restore_memory();
     asio::awaitable<bool> read_memory();
+    std::exception_ptr why_unusable(const certificate_ptr&, const identifier&) const;
     certificate_record make_record(const job&, const certificate_ptr&) const;
-    void publish(const std::string& key, certificate_record, event_type);
-    void try_out(
-        const std::string& key, const std::optional<certificate_record>& before, const certificate_record& now);
-    void drop_pending(const std::string& certificate_key);
     void remember_failure(const job&, std::exception_ptr);
     void refuse_failed(const job&) const;
-    std::string replaces(const job&) const;
-    order_kind kind_of(const job&) const;
+    order_kind kind_of(const job& wanted) const { return orders_.kind_of(wanted.key, wanted.names); }
 
     const manager_context& context_;
-    certificate_index& index_;
+    certificate_shelf& shelf_;
+    order_desk& orders_;
     account_keeper& accounts_;
     clock_guard& clock_;
     order_limits& limits_;
     renewal_plan& plan_;
-    trials& trials_;
-    std::shared_ptr<worker> worker_;
-    issuer issuer_;
     admission_desk admissions_;
     semaphore in_progress_;
     single_flight<std::string, certificate_ptr> flights_;
     single_flight<std::string, bool> restoring_;
     bool restored_ = false;
+    bool loaded_ = false;  ///< memory has all that the store had
 };
 
 }  // namespace evercert

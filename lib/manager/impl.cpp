@@ -43,6 +43,7 @@ void check(const manager_options& options) {
         "manager_options::renewal_info_polls needs a burst of 1 or more");
     require(options.clock_tolerance.count() > 0, "manager_options::clock_tolerance must be longer than 0");
     require(options.clock_check_interval.count() > 0, "manager_options::clock_check_interval must be longer than 0");
+    require(options.lock_wait.count() > 0, "manager_options::lock_wait must be longer than 0");
     require(options.admission_timeout.count() > 0, "manager_options::admission_timeout must be longer than 0");
     require(options.expired_kept.count() >= 0, "manager_options::expired_kept must not be negative");
     require(options.events_waiting_max > 0, "manager_options::events_waiting_max must be 1 or more");
@@ -99,21 +100,21 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
       all{options.directory_url, bounds_of(options)},
       index{
           options.parsed_certificates_max,
-          [this](const held_ptr& damaged, const error& why) { certificates.drop_damaged(damaged, why); }},
+          [this](const held_ptr& damaged, const error& why) { shelf.drop_damaged(damaged, why); }},
       http_01{std::make_shared<http_solver>()},
       tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
       tasks{strand, report_failures()},
-      safe{strand, options.store, all, watch, events, options.clock, options.store_timeout, log},
+      safe{strand, options.store, all, watch, events, options.clock, {options.store_timeout, options.lock_wait}, log},
       context{strand, options, tasks, all, safe, events, log},
       accounts{context, blocking},
       clock{context, accounts},
       limits{context},
       plan{context},
       on_trial{options.rejections_max},
-      certificates{context,  index,    accounts,
-                   clock,    limits,   plan,
-                   on_trial, blocking, make_issuer(options, tls_alpn_01, http_01, log)},
-      renewals{context, certificates, accounts, clock, limits, plan},
+      shelf{context, index, plan, on_trial},
+      orders{context, accounts, clock, limits, blocking, make_issuer(options, tls_alpn_01, http_01, log)},
+      certificates{context, shelf, orders, accounts, clock, limits, plan},
+      renewals{context, certificates, shelf, accounts, clock, limits, plan},
       changed{strand} {}
 
 void manager::impl::start() { tasks.keep_alive(weak_from_this()); }
@@ -140,10 +141,19 @@ asio::awaitable<certificate_ptr> manager::impl::obtain(std::vector<identifier> n
     if (names.size() == 1)
         known = index.find(names.front());
     else if (const auto record = all.certificate(certificate_key(names)))
-        known = record->certificate->get();
+        known = parsed_or_dropped(record->certificate);
     if (is_current(known))
         co_return known;
     co_return co_await certificates.obtain(std::move(names));
+}
+
+certificate_ptr manager::impl::parsed_or_dropped(const held_ptr& held) {
+    try {
+        return held->get();
+    } catch (const error& e) {
+        shelf.drop_damaged(held, e);
+    }
+    return nullptr;
 }
 
 asio::awaitable<certificate_ptr> manager::impl::obtain_for_handshake(identifier name) {
@@ -221,7 +231,7 @@ void manager::impl::handshake_ended(const certificate_ptr& used, handshake_resul
     if (on_trial.ended(used, how) != trials::verdict::roll_back)
         return;
     try {
-        asio::post(strand, [self = shared_from_this(), used] { self->certificates.roll_back(used); });
+        asio::post(strand, [self = shared_from_this(), used] { self->shelf.roll_back(used); });
     } catch (const std::exception& e) {
         log(log_level::error, "a certificate that clients reject could not be taken back: {}", e.what());
     }
@@ -234,13 +244,13 @@ void manager::impl::hosts_changed() {
         return;  // an application that calls in a loop fills no queue
     asio::post(strand, [self = shared_from_this()] {
         self->hosts_posted = false;
-        self->plan.plan_all();  // what was not admitted when it was due may be now
+        self->plan.plan_hosts();  // what was not admitted when it was due may be now
         self->context.save_soon(std::string{hosts_key});
     });
 }
 
 void manager::impl::state_replaced(state_items saved) {
-    certificates.publish_all();  // visible at once, also before the io_context runs
+    shelf.publish_all();  // visible at once, also before the io_context runs
     asio::post(strand, [self = shared_from_this(), saved = std::move(saved)] {
         self->accounts.reload();
         self->certificates.memory_is_there();

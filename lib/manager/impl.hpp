@@ -25,9 +25,11 @@
 #include "lookup/certificate_index.hpp"
 #include "manager/account_keeper.hpp"
 #include "manager/certificate_keeper.hpp"
+#include "manager/certificate_shelf.hpp"
 #include "manager/clock_guard.hpp"
 #include "manager/context.hpp"
 #include "manager/event_bus.hpp"
+#include "manager/order_desk.hpp"
 #include "manager/order_limits.hpp"
 #include "manager/renewal_plan.hpp"
 #include "manager/renewer.hpp"
@@ -84,6 +86,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     // Certificates. On the strand:
     asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names);
     asio::awaitable<certificate_ptr> obtain_for_handshake(identifier name);
+    certificate_ptr parsed_or_dropped(const held_ptr&);
 
     // From any thread:
     asio::awaitable<certificate_ptr> get_certificate(client_hello) override;
@@ -167,6 +170,8 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     order_limits limits;
     renewal_plan plan;
     trials on_trial;
+    certificate_shelf shelf;
+    order_desk orders;
     certificate_keeper certificates;
     renewer renewals;
 

@@ -42,6 +42,13 @@ struct certificate_record {
     // Not kept:
     enum class notice { none, expiring, expired };
     notice told = notice::none;  ///< what the listeners were told of its end
+    held_ptr rejected;           ///< by clients, so this one was taken back; the store may have it still
+
+    /// A later one, which clients did not reject.
+    bool gives_way_to(const certificate_record& other) const {
+        return other.certificate->not_after() > certificate->not_after() &&
+            !(rejected && rejected->chain_pem() == other.certificate->chain_pem());
+    }
 
 private:
     std::vector<identifier> asked;  ///< empty if it is the certificate's own list

@@ -1,6 +1,7 @@
 #include "manager/renewal_plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace evercert {
 
@@ -51,6 +52,9 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     const auto record = context_.all.certificate(key);
     if (!record)
         return;
+    if (record->names().size() > 1)
+        for (const auto& name : record->names())
+            several_[name.value()].insert(key);
     auto facts = facts_of(context_, key, *record);
     const auto now = context_.now();
     auto next = plan_next(facts, now, context_.options.retry);
@@ -76,9 +80,39 @@ void renewal_plan::take(const std::string& key) {
 void renewal_plan::plan_all() {
     acts_.clear();
     polls_.clear();
+    several_.clear();
+    hosts_ = context_.all.hosts();
     for (const auto& key : context_.all.certificate_keys())
         plan(key);
     changed_.notify_all();
+}
+
+void renewal_plan::plan_hosts() {
+    auto now = context_.all.hosts();
+    if (now.any != hosts_.any) {
+        plan_all();
+        return;
+    }
+    std::vector<identifier> changed;
+    std::set_symmetric_difference(
+        now.names.begin(), now.names.end(), hosts_.names.begin(), hosts_.names.end(), std::back_inserter(changed));
+    hosts_ = std::move(now);
+    for (const auto& name : changed)
+        plan_name(name);
+}
+
+void renewal_plan::plan_name(const identifier& name) {
+    plan(certificate_key({name}));
+    const auto at = several_.find(name.value());
+    if (at == several_.end())
+        return;
+    for (const auto& key : std::set<std::string>{at->second})
+        if (context_.all.certificate(key))
+            plan(key);
+        else
+            at->second.erase(key);
+    if (at->second.empty())
+        several_.erase(at);
 }
 
 }  // namespace evercert

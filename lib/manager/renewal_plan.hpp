@@ -1,7 +1,9 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
+#include <unordered_map>
 
 #include "base/event.hpp"
 #include "manager/context.hpp"
@@ -22,6 +24,8 @@ public:
     void plan_after_failure(const std::string& key) { plan_later(key, after_failure); }
     void plan_later(const std::string& key, duration delay);
     void plan_all();
+    /// The host list changed: plan what has names that came or went.
+    void plan_hosts();
 
     const renewal_queue& acts() const noexcept { return acts_; }
     const renewal_queue& polls() const noexcept { return polls_; }
@@ -33,11 +37,15 @@ public:
     static constexpr std::chrono::seconds after_failure{1};
 
 private:
+    void plan_name(const identifier&);
     void plan_not_before(const std::string& key, wall_time);
 
     const manager_context& context_;
     renewal_queue acts_;
     renewal_queue polls_;
+    host_policy hosts_;  ///< as it was planned with
+    /// Certificates of several names, by each; those that are gone leave when the name is looked at.
+    std::unordered_map<std::string, std::set<std::string>> several_;
     event changed_;
 };
 

@@ -13,10 +13,11 @@
 namespace evercert {
 
 renewer::renewer(
-    const manager_context& context, certificate_keeper& certificates, account_keeper& accounts, clock_guard& clock,
+    const manager_context& context, certificate_keeper& certificates, certificate_shelf& shelf, account_keeper& accounts, clock_guard& clock,
     order_limits& limits, renewal_plan& plan)
     : context_{context},
       certificates_{certificates},
+      shelf_{shelf},
       accounts_{accounts},
       clock_{clock},
       limits_{limits},
@@ -66,7 +67,7 @@ asio::awaitable<void> renewer::forget(std::string key) {
     // What is removed does not come back: nothing is, before the CA has said in this run what time it is.
     const bool confirmed = co_await clock_.confirm();
     if (confirmed)
-        co_await certificates_.forget(key);
+        co_await shelf_.forget(key);
     plan_.plan_later(key, forget_again_after);
 }
 

@@ -17,7 +17,8 @@ namespace evercert {
 /// Does what the plan says when it is due. Thread-bound to the manager's strand.
 class renewer {
 public:
-    renewer(const manager_context&, certificate_keeper&, account_keeper&, clock_guard&, order_limits&, renewal_plan&);
+    renewer(
+        const manager_context&, certificate_keeper&, certificate_shelf&, account_keeper&, clock_guard&, order_limits&, renewal_plan&);
 
     // Each until cancelled.
     /// Renew and forget; tell of certificates that end.
@@ -44,6 +45,7 @@ private:
 
     const manager_context& context_;
     certificate_keeper& certificates_;
+    certificate_shelf& shelf_;
     account_keeper& accounts_;
     clock_guard& clock_;
     order_limits& limits_;

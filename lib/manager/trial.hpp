@@ -2,7 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -55,22 +55,22 @@ public:
 private:
     struct entry {
         trial what;
+        std::string serial;
         std::string issuer;
-        std::uint64_t begun = 0;
         int rejections = 0;
         bool decided = false;
     };
-    using entries = std::unordered_map<std::string, entry>;  // by serial number
+    using entries = std::list<entry>;  // in the order of their beginnings
 
     entries::iterator find(const certificate& used);
     void erase_key(std::string_view key);
-    void erase(entries::iterator at);
-    void drop_oldest();
+    void erase(entries::iterator);
 
     const int rejections_max_;
     std::mutex mutex_;
     entries entries_;
-    std::uint64_t begun_ = 0;
+    std::unordered_map<std::string_view, entries::iterator> by_serial_;
+    std::unordered_map<std::string_view, entries::iterator> by_key_;
     std::atomic<std::size_t> size_ = 0;
 };
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <fmt/format.h>
 
 #include <evercert/error.hpp>
 
@@ -26,17 +28,22 @@ private:
     bool& flag_;
 };
 
+asio::awaitable<void> take_lease(
+    std::shared_ptr<store> from, std::string key, std::chrono::seconds length, lease& into) {
+    into = co_await from->lock(std::move(key), length);
+}
+
 }  // namespace
 
 vault::vault(
     asio::any_io_executor executor, std::shared_ptr<store> first, const state& all, watch_channel& watch,
-    event_bus& events, std::shared_ptr<clock> time, duration store_timeout, logger log)
+    event_bus& events, std::shared_ptr<clock> time, bounds given, logger log)
     : store_{std::move(first)},
       state_{all},
       watch_{watch},
       events_{events},
       clock_{std::move(time)},
-      store_timeout_{store_timeout},
+      bounds_{given},
       log_{std::move(log)},
       more_{executor},
       more_lazily_{executor} {}
@@ -46,7 +53,7 @@ asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key)
     const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
     std::optional<boost::json::object> loaded;
     try {
-        const auto value = co_await within(*clock_, store_timeout_, "loading " + key, from->load(key));
+        const auto value = co_await within(*clock_, bounds_.store_timeout, "loading " + key, from->load(key));
         if (value)
             loaded = boost::json::parse(*value).as_object();
     } catch (const std::exception& e) {
@@ -61,7 +68,7 @@ asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key)
 
 asio::awaitable<std::vector<std::string>> vault::list(std::string prefix) {
     const auto from = store_;
-    co_return co_await within(*clock_, store_timeout_, "listing " + prefix, from->list(prefix));
+    co_return co_await within(*clock_, bounds_.store_timeout, "listing " + prefix, from->list(prefix));
 }
 
 asio::awaitable<void> vault::save(std::string key) {
@@ -69,21 +76,27 @@ asio::awaitable<void> vault::save(std::string key) {
     co_await try_save(std::move(key), std::move(none));
 }
 
-asio::awaitable<void> vault::save(std::string key, vault_lease under) {
-    co_await try_save(std::move(key), std::move(under));
+asio::awaitable<vault::kept> vault::save(std::string key, vault_lease under) {
+    co_return co_await try_save(std::move(key), std::move(under));
 }
 
 asio::awaitable<void> vault::remove(std::string key) {
     insert_unsaved(key);
-    co_await save_or_remove(std::move(key));
+    co_await try_remove(std::move(key));
 }
 
-asio::awaitable<bool> vault::try_save(std::string key, vault_lease under) {
+asio::awaitable<void> vault::remove_now(std::string key) {
+    const bool removed = co_await try_remove(key);
+    if (!removed)
+        log_(log_level::info, "{} stays in the store", key);
+}
+
+asio::awaitable<vault::kept> vault::try_save(std::string key, vault_lease under) {
     const auto to = store_;
     const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
     const auto item = state_.item(key);
     if (!item)
-        co_return true;
+        co_return kept::saved;
     {
         const std::lock_guard lock{mutex_};
         unsaved_.erase(key);  // what is marked from now on is a later value
@@ -93,12 +106,13 @@ asio::awaitable<bool> vault::try_save(std::string key, vault_lease under) {
     lease fence = under.of == to ? std::move(under.given) : lease{};
     std::string problem;
     try {
-        co_await within(*clock_, store_timeout_, "saving " + key, to->save(key, std::move(text), std::move(fence)));
+        co_await within(
+            *clock_, bounds_.store_timeout, "saving " + key, to->save(key, std::move(text), std::move(fence)));
     } catch (const std::exception& e) {
         const auto* known = dynamic_cast<const error*>(&e);
         if (known && known->code() == errc::lock_lost) {
-            // Somebody else may have saved a later one, or our lease was too short: the next attempt looks.
             log_(log_level::warning, "{} is not saved now: {}", key, e.what());
+            co_return kept::lease_lost;
         }
         insert_unsaved(key);
         if (ours.cancelled() != asio::cancellation_type::none)
@@ -106,19 +120,15 @@ asio::awaitable<bool> vault::try_save(std::string key, vault_lease under) {
         problem = e.what();
     }
     tell(problem.empty() ? event_type::saved : event_type::save_failed, key, problem);
-    co_return problem.empty();
+    co_return problem.empty() ? kept::saved : kept::later;
 }
 
-asio::awaitable<bool> vault::save_or_remove(std::string key) {
-    if (state_.item(key)) {
-        vault_lease none;
-        co_return co_await try_save(std::move(key), std::move(none));
-    }
+asio::awaitable<bool> vault::try_remove(std::string key) {
     const auto from = store_;
     const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
     std::string problem;
     try {
-        co_await within(*clock_, store_timeout_, "removing " + key, from->remove(key));
+        co_await within(*clock_, bounds_.store_timeout, "removing " + key, from->remove(key));
         const std::lock_guard lock{mutex_};
         unsaved_.erase(key);
     } catch (const std::exception& e) {
@@ -129,6 +139,66 @@ asio::awaitable<bool> vault::save_or_remove(std::string key) {
     if (!problem.empty())
         tell(event_type::save_failed, key, problem);
     co_return problem.empty();
+}
+
+asio::awaitable<bool> vault::save_or_remove(std::string key) {
+    if (key.starts_with(certificates_prefix))
+        co_return co_await save_or_remove_certificate(std::move(key));
+    if (!state_.item(key))
+        co_return co_await try_remove(std::move(key));
+    vault_lease none;
+    const auto outcome = co_await try_save(std::move(key), std::move(none));
+    co_return outcome == kept::saved;
+}
+
+/// Whoever had the lease since may have saved a later one.
+asio::awaitable<bool> vault::save_or_remove_certificate(std::string key) {
+    auto locked = co_await as_outcome(lock_within(key, relock_lease, relock_wait));
+    if (locked.thrown) {
+        const auto failed = describe(locked.thrown);
+        if (failed.is_cancellation())
+            std::rethrow_exception(locked.thrown);
+        tell(event_type::save_failed, key, failed.text);
+        co_return false;
+    }
+    auto work = look_and_act(std::move(key), *locked.value);
+    auto acted = co_await as_outcome(unlock_after(std::move(*locked.value), std::move(work)));
+    if (acted.thrown && describe(acted.thrown).is_cancellation())
+        std::rethrow_exception(acted.thrown);
+    co_return !acted.thrown && *acted.value;
+}
+
+asio::awaitable<bool> vault::look_and_act(std::string key, vault_lease held) {
+    auto looked = co_await as_outcome(load(key));
+    if (looked.thrown) {
+        const auto failed = describe(looked.thrown);
+        if (!failed.is_cancellation())
+            tell(event_type::save_failed, key, failed.text);
+        std::rethrow_exception(looked.thrown);
+    }
+    const auto& stored = *looked.value;
+    if (stored && is_to_stay(key, *stored)) {
+        log_(log_level::info, "the store has a later certificate as {}, which stays", key);
+        const std::lock_guard lock{mutex_};
+        unsaved_.erase(key);
+        co_return true;
+    }
+    if (!state_.item(key))
+        co_return co_await try_remove(std::move(key));
+    const auto outcome = co_await try_save(key, std::move(held));
+    if (outcome == kept::lease_lost)
+        insert_unsaved(key);
+    co_return outcome == kept::saved;
+}
+
+bool vault::is_to_stay(const std::string& key, const boost::json::object& stored) const {
+    try {
+        const auto there = read_certificate(stored);
+        const auto ours = state_.certificate(key);
+        return ours ? ours->gives_way_to(there) : there.certificate->not_after() > clock_->wall();
+    } catch (const error&) {
+        return false;  // damaged: nobody can use it
+    }
 }
 
 void vault::tell(event_type what, const std::string& key, const std::string& problem) {
@@ -148,14 +218,40 @@ void vault::tell(event_type what, const std::string& key, const std::string& pro
 }
 
 asio::awaitable<vault_lease> vault::lock(std::string key, std::chrono::seconds length) {
+    auto what = key;
+    auto locked = co_await as_outcome(lock_within(std::move(key), length, bounds_.lock_wait));
+    if (locked.thrown && describe(locked.thrown).code == errc::timed_out)
+        throw error{
+            errc::store_failed,
+            fmt::format(
+                "somebody else works under the store's lock {} for longer than {} s (manager_options::lock_wait). It is tried "
+                "again later; if no other process uses this store, one that was killed left the lock, which ends by itself",
+                what, std::chrono::ceil<std::chrono::seconds>(bounds_.lock_wait).count())};
+    co_return locked.get();
+}
+
+asio::awaitable<vault_lease> vault::lock_within(std::string key, std::chrono::seconds length, duration limit) {
     vault_lease held;
     held.of = store_;
-    held.given = co_await held.of->lock(std::move(key), length);
-    co_return held;
+    const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
+    auto what = "waiting for the lock " + key;
+    auto work = take_lease(held.of, std::move(key), length, held.given);
+    const auto ended = co_await as_outcome(within(*clock_, limit, std::move(what), std::move(work)));
+    // It may have been granted in the moment in which the time was up or the caller left: nobody else would release it.
+    if (held.given.token != 0 && ours.cancelled() == asio::cancellation_type::none)
+        co_return held;
+    if (held.given.token != 0) {
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        co_await unlock(std::move(held));
+        throw std::system_error{asio::error::operation_aborted};
+    }
+    if (ended.thrown)
+        std::rethrow_exception(ended.thrown);
+    throw error{errc::store_failed, "the store gave a lease without a token: it cannot be used as a store"};
 }
 
 asio::awaitable<void> vault::unlock(vault_lease held) {
-    auto work = within(*clock_, store_timeout_, "releasing a lock", held.of->unlock(std::move(held.given)));
+    auto work = within(*clock_, bounds_.store_timeout, "releasing a lock", held.of->unlock(std::move(held.given)));
     const auto ended = co_await as_outcome(std::move(work));
     if (ended.thrown)
         log_(log_level::warning, "a lock could not be released; it ends by itself: {}", describe(ended.thrown).text);

@@ -34,9 +34,15 @@ struct vault_lease {
 /// not be saved is remembered and saved again later. Thread-bound to the manager's strand.
 class vault {
 public:
+    /// Of one load, save or release, and of waiting for a lock.
+    struct bounds {
+        duration store_timeout;
+        duration lock_wait;
+    };
+
     vault(
         asio::any_io_executor, std::shared_ptr<store>, const state&, watch_channel&, event_bus&, std::shared_ptr<clock>,
-        duration store_timeout, logger);
+        bounds, logger);
 
     void use(std::shared_ptr<store> other) { store_ = std::move(other); }
 
@@ -46,13 +52,18 @@ public:
     asio::awaitable<std::vector<std::string>> list(std::string prefix);
     /// Save the item of the state. Throws nothing but cancellation: what the store cannot save now is saved later.
     asio::awaitable<void> save(std::string key);
-    /// The same under a lease. What `certificate_keeper` orders is saved so: if a later lease was given out,
-    /// somebody else has saved a later one.
-    asio::awaitable<void> save(std::string key, vault_lease under);
-    /// Remove what the state has no more. Throws nothing but cancellation.
+    enum class kept { saved, later, lease_lost };
+    /// The same under a lease of `key`. `later`: it could not be saved and is saved later. `lease_lost`: a later lease was given
+    /// out, so somebody else may have saved another value; nothing is planned then.
+    asio::awaitable<kept> save(std::string key, vault_lease under);
+    /// Remove what the state has no more. Throws nothing but cancellation; tried again later, but not where another process
+    /// has saved a certificate that has not ended.
     asio::awaitable<void> remove(std::string key);
+    /// The same once, and no more: for who holds the lease now.
+    asio::awaitable<void> remove_now(std::string key);
     /// Tell the watchers that the state has changed.
     void notify() { watch_.notify(); }
+    /// Throws `errc::store_failed` if somebody else has it for longer than `lock_wait`.
     asio::awaitable<vault_lease> lock(std::string key, std::chrono::seconds length);
     /// What `work` comes to. Then the lock is released, whatever that was, and after a cancellation, too.
     template <typename T>
@@ -81,10 +92,19 @@ public:
     /// Between two attempts to save: a full disk is not emptied in seconds.
     static constexpr std::chrono::seconds retry_interval{30};
     static constexpr std::chrono::seconds lazy_interval{10};
+    /// A certificate that is saved again is looked at and saved under its lease. The others wait meanwhile, and who has it
+    /// may be saving a later one.
+    static constexpr std::chrono::milliseconds relock_wait{200};
+    static constexpr std::chrono::seconds relock_lease{60};
 
 private:
     asio::awaitable<void> unlock(vault_lease);
-    asio::awaitable<bool> try_save(std::string key, vault_lease under);
+    asio::awaitable<vault_lease> lock_within(std::string key, std::chrono::seconds length, duration limit);
+    asio::awaitable<kept> try_save(std::string key, vault_lease under);
+    asio::awaitable<bool> try_remove(std::string key);
+    asio::awaitable<bool> save_or_remove_certificate(std::string key);
+    asio::awaitable<bool> look_and_act(std::string key, vault_lease held);
+    bool is_to_stay(const std::string& key, const boost::json::object& stored) const;
     void tell(event_type, const std::string& key, const std::string& problem);
     asio::awaitable<bool> save_or_remove(std::string key);
     std::optional<std::string> first_unsaved(const std::set<std::string>& except) const;
@@ -96,7 +116,7 @@ private:
     watch_channel& watch_;
     event_bus& events_;
     std::shared_ptr<clock> clock_;
-    duration store_timeout_;
+    bounds bounds_;
     logger log_;
     mutable std::mutex mutex_;  ///< of `unsaved_` alone
     std::set<std::string> unsaved_;

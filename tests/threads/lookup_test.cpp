@@ -110,7 +110,7 @@ TEST_CASE("more certificates than may be parsed are looked up, replaced and remo
         });
     for (int i = 0; i < 50; ++i) {
         index.remove(all.back());
-        index.put_back(all.back());
+        index.put_back(all.back(), all.back());
         index.replace(all);
     }
     for (auto& thread : threads)

@@ -208,13 +208,26 @@ TEST_CASE("an older certificate can be put back in the place of a newer one") {
     const auto renewed = cold(ca.issue({"a.test", "b.test", "c.test"}, days{90}));
     index.publish(old);
     index.publish(renewed);
-    index.put_back(old);
+    index.put_back(old, renewed);
     CHECK(index.find_held("a.test") == old);
     CHECK(index.find_held("b.test") == old);
-    CHECK(index.find_held("c.test") == renewed);
-    CHECK(index.remove(renewed));
-    CHECK(index.find_held("a.test") == old);
     CHECK(index.find_held("c.test") == nullptr);
+    CHECK_FALSE(index.remove(renewed));
+}
+
+TEST_CASE("what is put back replaces the failed certificate and no other that is good for longer") {
+    test::authority ca;
+    certificate_index index;
+    const auto old = cold(ca.issue({"a.test", "b.test"}, days{30}));
+    const auto renewed = cold(ca.issue({"a.test", "b.test"}, days{90}));
+    const auto other = cold(ca.issue({"b.test", "c.test"}, days{100}));
+    index.publish(old);
+    index.publish(renewed);
+    index.publish(other);
+    index.put_back(old, renewed);
+    CHECK(index.find_held("a.test") == old);
+    CHECK(index.find_held("b.test") == other);
+    CHECK(index.find_held("c.test") == other);
 }
 
 TEST_CASE("a certificate that is removed is not served, and the names that others have stay") {

@@ -1,0 +1,144 @@
+#include "manager/order_desk.hpp"
+
+#include <evercert/error.hpp>
+
+#include "base/failure.hpp"
+#include "base/outcome.hpp"
+#include "issuance/make_key.hpp"
+
+namespace evercert {
+
+order_desk::order_desk(
+    const manager_context& context, account_keeper& accounts, clock_guard& clock, order_limits& limits,
+    std::shared_ptr<worker> blocking, issuer orders_by)
+    : context_{context},
+      accounts_{accounts},
+      clock_{clock},
+      limits_{limits},
+      worker_{std::move(blocking)},
+      issuer_{std::move(orders_by)} {}
+
+asio::awaitable<certificate_ptr> order_desk::place(std::string key, std::vector<identifier> names, course& so_far) {
+    auto& learned = so_far.learned_;
+    // What the attempt before taught stays, what came of it does not.
+    learned.try_again = false;
+    learned.not_authorized.clear();
+    learned.not_a_replacement = false;
+    const auto client = co_await accounts_.client();
+    // Its answer has the CA's date.
+    co_await client->directory();
+    clock_.observe(*client);
+    clock_.require();
+    if (auto found = co_await resume_pending(key, names, client))
+        co_return found;
+    auto kind = kind_of(key, names);
+    limits_.order(names, kind);
+    auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key), learned));
+    if (learned.not_a_replacement) {
+        kind.replaces = false;
+        limits_.ordered(names, kind);
+    }
+    if (placed.thrown)
+        limits_.not_issued(names, kind);  // nothing was finalized
+    auto ready = placed.get();
+    auto its_key = co_await make_key(worker_, context_.options.certificate_key);
+    co_await save_pending(key, ready.url, its_key);
+    auto completed = co_await as_outcome(issuer_.complete(*client, std::move(ready), std::move(its_key), names));
+    if (completed.thrown && describe(completed.thrown).code == errc::order_invalid) {
+        limits_.not_issued(names, kind);
+        co_await drop_pending(std::move(key));
+    }
+    co_return completed.get();
+}
+
+bool order_desk::tries_again(const std::vector<identifier>& names, course& so_far, std::exception_ptr thrown) {
+    limits_.failed(so_far.learned_.not_authorized);
+    so_far.learned_.not_authorized.clear();
+    const auto failed = describe(thrown);
+    if (failed.is_cancellation())
+        return false;
+    if (so_far.learned_.try_again) {
+        context_.log(log_level::warning, "the challenge for {} failed; trying another one", to_string(names));
+        return true;
+    }
+    if (so_far.registered_again_ || failed.code != errc::account_does_not_exist)
+        return false;
+    context_.log(log_level::warning, "the CA has forgotten the account; registering its key again");
+    accounts_.forget();
+    return so_far.registered_again_ = true;
+}
+
+asio::awaitable<void> order_desk::save_pending(std::string key, std::string order_url, private_key its_key) {
+    const auto at = pending_key(key);
+    context_.all.set_pending(
+        at, {context_.options.directory_url, std::move(order_url), std::move(its_key), context_.now()});
+    co_await context_.safe.save(at);
+}
+
+asio::awaitable<void> order_desk::drop_pending(std::string key) {
+    auto at = pending_key(key);
+    context_.all.forget_pending(at);
+    // Not later: without the lease it might be the next one's.
+    co_await context_.safe.remove_now(std::move(at));
+}
+
+asio::awaitable<certificate_ptr> order_desk::resume_pending(
+    std::string key, std::vector<identifier> names, std::shared_ptr<acme::client> client) {
+    const auto at = pending_key(key);
+    auto pending = context_.all.pending(at);
+    if (!pending) {
+        const auto stored = co_await context_.safe.load(at);
+        if (!stored)
+            co_return nullptr;
+        try {
+            pending = read_pending(*stored);
+            context_.all.set_pending(at, *pending);
+        } catch (const error& e) {
+            context_.log(log_level::warning, "the pending order {} is not used: {}", at, e.what());
+        }
+    }
+    if (!pending)
+        co_return nullptr;
+    // What it came to was saved, and then the end came before the order could be removed.
+    const auto current = context_.all.certificate(key);
+    const bool over = current && current->certificate->key_pem() == pending->key.to_pem();
+    certificate_ptr found;
+    if (!over && pending->directory_url == context_.options.directory_url) {
+        const auto age = context_.now() - pending->at;
+        const bool hangs = age < duration{} || age > issuer::processing_max;
+        auto resumed = co_await as_outcome(issuer_.resume(*client, pending->url, pending->key, names, !hangs));
+        // The CA is down, so the order may be good all the same; but not for ever.
+        if (resumed.thrown && (!hangs || describe(resumed.thrown).is_cancellation()))
+            std::rethrow_exception(resumed.thrown);
+        if (!resumed.thrown)
+            found = std::move(*resumed.value);
+    }
+    if (!found)
+        co_await drop_pending(std::move(key));
+    co_return found;
+}
+
+std::string order_desk::replaces(const std::string& key) const {
+    const auto record = context_.all.certificate(key);
+    std::string id;
+    // A CA that stumbles over it may say so in any way: after some failures the order goes without.
+    const bool failed_with_it = context_.all.with_failures([&](const failure_book& book) {
+        const auto* last = book.last(key);
+        return last && last->failures >= replaces_failures_max;
+    });
+    if (context_.options.renewal_info && record && record->directory_url == context_.options.directory_url &&
+        !failed_with_it)
+        id = record->renewal_id;
+    return id;
+}
+
+order_kind order_desk::kind_of(const std::string& key, const std::vector<identifier>& names) const {
+    order_kind kind;
+    const auto record = context_.all.certificate(key);
+    kind.renewal = record.has_value();
+    kind.repeats = record && limits_.is_repeat(*record, names);
+    kind.replaces = !replaces(key).empty();
+    return kind;
+}
+
+}  // namespace evercert
