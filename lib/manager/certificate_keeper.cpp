@@ -41,7 +41,8 @@ certificate_keeper::certificate_keeper(
       admissions_{context},
       in_progress_{context.strand, context.options.orders_in_progress_max},
       flights_{
-          context.strand, context.tasks,
+          context.strand,
+          context.tasks,
           {context.options.waiters_per_name_max, context.options.waiters_max,
            2 * context.options.orders_in_progress_max}},
       restoring_{context.strand, context.tasks, {context.options.waiters_max, context.options.waiters_max}} {}
@@ -177,9 +178,9 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
     }
     const auto kind = kind_of(wanted);
     limits_.issued(wanted.names, kind);
-    context_.tell(
-        kind.renewal ? event_type::renewed : event_type::obtained, wanted.names,
-        [&](manager_event& event) { event.serial = obtained->serial(); });
+    context_.tell(kind.renewal ? event_type::renewed : event_type::obtained, wanted.names, [&](manager_event& event) {
+        event.serial = obtained->serial();
+    });
     auto kept = co_await shelf_.keep(wanted.key, make_record(wanted, obtained), std::move(held));
     // What the store does not have yet is found by its order after a crash.
     if (!context_.safe.is_unsaved(wanted.key))

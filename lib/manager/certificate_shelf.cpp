@@ -169,7 +169,11 @@ void certificate_shelf::drop_damaged(const held_ptr& damaged, const error& why) 
     const auto text = fmt::format("the certificate for {} is damaged and dropped: {}", to_string(names), why.what());
     context_.log(log_level::error, "{}", text);
     index_.remove(damaged);
-    if (const auto key = context_.all.key_of(damaged))
+    // Most are kept by their own names; the others are looked for.
+    auto key = std::optional{certificate_key(names)};
+    if (const auto record = context_.all.certificate(*key); !record || record->certificate != damaged)
+        key = context_.all.key_of(damaged);
+    if (key)
         context_.all.forget_certificate(*key);
     context_.tell(event_type::failed, names, [&](manager_event& event) {
         event.failure = failure_class::local;

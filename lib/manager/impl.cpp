@@ -207,7 +207,7 @@ context_lookup manager::impl::lookup_for_context() {
     // The context may outlive the manager.
     return [weak = weak_from_this()](const client_hello& hello) -> certificate_ptr {
         const auto self = weak.lock();
-        if (!self)
+        if (!self || self->destroyed)
             throw error{errc::stopped, "the manager is gone"};
         auto known = self->look_up(hello);
         if (known.name && !known.found && self->certificates.is_refused(*known.name)) {

@@ -176,6 +176,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     renewer renewals;
 
     std::atomic<bool> stopping = false;
+    std::atomic<bool> destroyed = false;     ///< the manager is gone; what it left behind comes to its end
     std::atomic<bool> hosts_posted = false;  ///< the strand will look at the host list
     event changed;                           ///< notified when `stopping` or the endpoints change
     int running = 0;

@@ -18,6 +18,7 @@ manager::manager(asio::any_io_executor executor, manager_options options)
 manager::manager(asio::io_context& io, manager_options options) : manager{io.get_executor(), std::move(options)} {}
 
 manager::~manager() {
+    impl_->destroyed = true;
     stop();
     impl_->blocking->close();
     impl_->options.store->settle();

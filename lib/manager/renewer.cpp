@@ -13,8 +13,8 @@
 namespace evercert {
 
 renewer::renewer(
-    const manager_context& context, certificate_keeper& certificates, certificate_shelf& shelf, account_keeper& accounts, clock_guard& clock,
-    order_limits& limits, renewal_plan& plan)
+    const manager_context& context, certificate_keeper& certificates, certificate_shelf& shelf,
+    account_keeper& accounts, clock_guard& clock, order_limits& limits, renewal_plan& plan)
     : context_{context},
       certificates_{certificates},
       shelf_{shelf},

@@ -18,7 +18,8 @@ namespace evercert {
 class renewer {
 public:
     renewer(
-        const manager_context&, certificate_keeper&, certificate_shelf&, account_keeper&, clock_guard&, order_limits&, renewal_plan&);
+        const manager_context&, certificate_keeper&, certificate_shelf&, account_keeper&, clock_guard&, order_limits&,
+        renewal_plan&);
 
     // Each until cancelled.
     /// Renew and forget; tell of certificates that end.

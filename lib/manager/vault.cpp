@@ -224,8 +224,10 @@ asio::awaitable<vault_lease> vault::lock(std::string key, std::chrono::seconds l
         throw error{
             errc::store_failed,
             fmt::format(
-                "somebody else works under the store's lock {} for longer than {} s (manager_options::lock_wait). It is tried "
-                "again later; if no other process uses this store, one that was killed left the lock, which ends by itself",
+                "somebody else works under the store's lock {} for longer than {} s (manager_options::lock_wait). It "
+                "is tried "
+                "again later; if no other process uses this store, one that was killed left the lock, which ends by "
+                "itself",
                 what, std::chrono::ceil<std::chrono::seconds>(bounds_.lock_wait).count())};
     co_return locked.get();
 }

@@ -13,7 +13,7 @@ namespace {
 struct fixture {
     asio::io_context io;
     task_group group{io.get_executor()};
-    single_flight<std::string, int> flights{io.get_executor(), group, {3, 4}};
+    single_flight<std::string, int> flights{io.get_executor(), group, {3, 4, 1}};
     event open{io.get_executor()};
     bool is_open = false;
     int started = 0;
@@ -110,6 +110,27 @@ TEST_CASE("waiters are bounded, for a key and in all") {
     f.let_go();
     CHECK(c->take() == 1);
     CHECK(d->take() == 2);
+}
+
+TEST_CASE("flights that everybody has left take room until they land, and reserved room is beside") {
+    fixture f;
+    for (int i = 0; i < 4; ++i) {
+        auto leaves = f.ask_beside(std::to_string(i), i);
+        leaves->cancel();
+        f.settle();
+        REQUIRE(leaves->ended());
+    }
+    auto refused = f.ask_beside("one more", 1);
+    CHECK(code_of(*refused) == errc::too_many_waiters);
+    CHECK(f.started == 4);
+    auto start = [&f] { return f.work(7); };
+    test::started<int> reserved{f.io.get_executor(), f.flights.run("one more", start, flight_room::reserved)};
+    f.settle();
+    CHECK(f.started == 5);
+    f.let_go();
+    CHECK(reserved.take() == 7);
+    auto after = f.ask_beside("after", 3);
+    CHECK(after->take() == 3);
 }
 
 TEST_CASE("a group that is cancelled ends its flights with an error for every waiter") {
