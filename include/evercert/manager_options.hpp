@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -136,6 +137,9 @@ struct manager_options {
     std::shared_ptr<evercert::network> network = system_network();
     /// Where `cache_file()` keeps its file; a store that is given has its own.
     std::shared_ptr<evercert::disk> disk = system_disk();
+    /// What the draws that spread renewals and retries begin with. None: something that nobody knows; a simulation gives
+    /// one, to see the same twice.
+    std::optional<std::uint64_t> seed = {};
     /// For work that blocks (file I/O, RSA keys). None = one thread of the manager's own, started at first use.
     asio::any_io_executor blocking_executor = {};
 };

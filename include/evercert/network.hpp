@@ -89,6 +89,11 @@ public:
     /// address and why.
     virtual std::unique_ptr<listener> listen(asio::any_io_executor, endpoint at) = 0;
 
+    /// True if what it connects is private and reaches the endpoint that it was meant for by the network's own nature, as
+    /// inside a simulation: then evercert speaks HTTPS to CAs without TLS on it, which costs more than all the rest. A
+    /// network that says so beyond one process gives the account's orders away.
+    virtual bool secured() const noexcept { return false; }
+
     /// More addresses than this of one host are not tried.
     static constexpr std::size_t addresses_max = 16;
 };

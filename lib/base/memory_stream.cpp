@@ -13,30 +13,61 @@
 namespace evercert {
 namespace {
 
-/// One direction: bytes in flight, and what each side has said about the end.
-class pipe {
+/// One direction: bytes that have arrived, and what each side has said about the end. What is under way does not keep it
+/// alive: with both streams gone nobody reads it.
+class pipe : public std::enable_shared_from_this<pipe> {
 public:
-    pipe(asio::any_io_executor reader, asio::any_io_executor writer, std::size_t capacity)
-        : readable{std::move(reader)}, writable{std::move(writer)}, capacity_{std::max<std::size_t>(capacity, 1)} {}
+    pipe(asio::any_io_executor reader, asio::any_io_executor writer, std::size_t capacity, carrier how)
+        : readable{std::move(reader)},
+          writable{std::move(writer)},
+          capacity_{std::max<std::size_t>(capacity, 1)},
+          carrier_{std::move(how)} {}
 
     bool writer_ended = false;  // shutdown_write() or close()
+    bool ended = false;         // and that has arrived
     bool writer_reset = false;  // closed with bytes unread, as TCP's RST
     bool reader_closed = false;
+    bool broken = false;
     event readable;
     event writable;
 
     std::size_t size() const noexcept { return bytes_.size() - begin_; }
-    std::size_t space() const noexcept { return capacity_ - size(); }
-    bool wakes_reader() const noexcept { return size() > 0 || writer_ended || reader_closed; }
-    bool wakes_writer() const noexcept { return space() > 0 || writer_ended || reader_closed; }
+    std::size_t space() const noexcept { return capacity_ - size() - on_the_way_; }
+    bool wakes_reader() const noexcept { return size() > 0 || ended || reader_closed || broken; }
+    bool wakes_writer() const noexcept { return space() > 0 || writer_ended || reader_closed || broken; }
 
     void push(std::span<const std::byte> data) {
-        if (begin_ > 0 && bytes_.size() + data.size() > bytes_.capacity()) {
-            bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(begin_));
-            begin_ = 0;
-        }
-        bytes_.insert(bytes_.end(), data.begin(), data.end());
-        readable.notify_all();
+        if (!carrier_)
+            return append(data);
+        on_the_way_ += data.size();
+        carrier_([weak = weak_from_this(), content = std::vector<std::byte>(data.begin(), data.end())] {
+            if (const auto self = weak.lock()) {
+                self->on_the_way_ -= content.size();
+                self->append(content);
+            }
+        });
+    }
+
+    void end(bool reset) {
+        writer_ended = true;
+        auto arrive = [weak = weak_from_this(), reset] {
+            if (const auto self = weak.lock()) {
+                self->ended = true;
+                self->writer_reset = reset;
+                self->wake_both();
+            }
+        };
+        if (carrier_)
+            carrier_(std::move(arrive));
+        else
+            arrive();
+    }
+
+    void break_down() {
+        broken = true;
+        bytes_.clear();
+        begin_ = 0;
+        wake_both();
     }
 
     std::size_t pop(std::span<std::byte> into) noexcept {
@@ -57,9 +88,22 @@ public:
     }
 
 private:
+    void append(std::span<const std::byte> data) {
+        if (broken)
+            return;
+        if (begin_ > 0 && bytes_.size() + data.size() > bytes_.capacity()) {
+            bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(begin_));
+            begin_ = 0;
+        }
+        bytes_.insert(bytes_.end(), data.begin(), data.end());
+        readable.notify_all();
+    }
+
     std::vector<std::byte> bytes_;
     std::size_t begin_ = 0;
+    std::size_t on_the_way_ = 0;
     std::size_t capacity_;
+    carrier carrier_;
 };
 
 io_result failed(const std::error_code& why) noexcept {
@@ -110,9 +154,9 @@ io_result memory_stream::try_read(std::span<std::byte> into) noexcept {
         result.size = in_->pop(into.first(std::min(into.size(), segment_)));
         return result;
     }
-    if (in_->writer_reset)
+    if (in_->writer_reset || in_->broken)
         return failed(asio::error::connection_reset);
-    return failed(in_->writer_ended ? std::error_code{asio::error::eof} : asio::error::would_block);
+    return failed(in_->ended ? std::error_code{asio::error::eof} : asio::error::would_block);
 }
 
 io_result memory_stream::try_write(std::span<const std::byte> data) noexcept {
@@ -120,7 +164,7 @@ io_result memory_stream::try_write(std::span<const std::byte> data) noexcept {
         return failed(asio::error::bad_descriptor);
     if (out_->writer_ended)
         return failed(asio::error::broken_pipe);
-    if (out_->reader_closed)
+    if (out_->reader_closed || out_->broken)
         return failed(asio::error::connection_reset);
     io_result result;
     result.size = std::min(data.size(), out_->space());
@@ -158,8 +202,8 @@ asio::awaitable<void> memory_stream::wait_writable() {
 }
 
 void memory_stream::shutdown_write() noexcept {
-    out_->writer_ended = true;
-    out_->wake_both();
+    if (!out_->writer_ended)
+        out_->end(false);
 }
 
 void memory_stream::close() noexcept {
@@ -167,20 +211,29 @@ void memory_stream::close() noexcept {
         return;
     in_->reader_closed = true;
     in_->wake_both();
-    out_->writer_ended = true;
-    out_->writer_reset = in_->size() > 0;
-    out_->wake_both();
+    out_->end(in_->size() > 0);
 }
 
 }  // namespace
 
-std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> memory_stream_pair(
+memory_connection connect_in_memory(
     asio::any_io_executor first, asio::any_io_executor second, const memory_stream_options& options) {
-    auto to_second = std::make_shared<pipe>(second, first, options.capacity);
-    auto to_first = std::make_shared<pipe>(first, second, options.capacity);
+    auto to_second = std::make_shared<pipe>(second, first, options.capacity, options.to_second);
+    auto to_first = std::make_shared<pipe>(first, second, options.capacity, options.to_first);
     return {
         std::make_unique<memory_stream>(first, to_first, to_second, options, true),
-        std::make_unique<memory_stream>(second, to_second, to_first, options, false)};
+        std::make_unique<memory_stream>(second, to_second, to_first, options, false),
+        [one = std::weak_ptr{to_second}, other = std::weak_ptr{to_first}] {
+            for (const auto& each : {one.lock(), other.lock()})
+                if (each)
+                    each->break_down();
+        }};
+}
+
+std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> memory_stream_pair(
+    asio::any_io_executor first, asio::any_io_executor second, const memory_stream_options& options) {
+    auto made = connect_in_memory(std::move(first), std::move(second), options);
+    return {std::move(made.first), std::move(made.second)};
 }
 
 std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> memory_stream_pair(

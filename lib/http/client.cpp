@@ -119,7 +119,7 @@ struct http_client::impl {
     asio::awaitable<std::unique_ptr<stream>> connect(const url& where) {
         auto connection =
             co_await connect_any(*net, *time, where.host, where.port, options.resolve_timeout, options.connect_timeout);
-        if (where.scheme == "http")
+        if (where.scheme == "http" || net->secured())
             co_return connection;
         if (!tls)
             tls.emplace(options.ca_file, time);

@@ -198,7 +198,7 @@ std::exception_ptr certificate_keeper::why_unusable(const certificate_ptr& obtai
 }
 
 certificate_record certificate_keeper::make_record(const job& wanted, const certificate_ptr& obtained) const {
-    certificate_record record{wanted.names, std::make_shared<const held_certificate>(obtained), draw()};
+    certificate_record record{wanted.names, std::make_shared<const held_certificate>(obtained), context_.draws.share()};
     record.obtained = context_.now();
     record.directory_url = context_.options.directory_url;
     try {
@@ -233,7 +233,7 @@ void certificate_keeper::remember_failure(const job& wanted, std::exception_ptr 
         return;
     const auto now = context_.now();
     const auto record =
-        context_.all.with_failures([&](failure_book& book) { return book.remember(wanted.key, failed, now, draw()); });
+        context_.all.with_failures([&](failure_book& book) { return book.remember(wanted.key, failed, now, context_.draws.share()); });
     context_.save_failures();
     const auto current = context_.all.certificate(wanted.key);
     const bool expired = current && current->certificate->not_after() <= now;

@@ -1,7 +1,5 @@
 #include "manager/certificate_shelf.hpp"
 
-#include <random>
-
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -9,11 +7,6 @@
 #include "crypto/verify.hpp"
 
 namespace evercert {
-
-double draw() {
-    static thread_local std::mt19937_64 engine{std::random_device{}()};
-    return std::uniform_real_distribution<double>{0, 1}(engine);
-}
 
 certificate_shelf::certificate_shelf(
     const manager_context& context, certificate_index& index, renewal_plan& plan, trials& on_trial)
@@ -137,7 +130,7 @@ void certificate_shelf::roll_back(const certificate_ptr& fresh) {
     rejected.kind = failure_class::our_mistake;
     context_.all.with_failures([&](failure_book& book) {
         // Counted apart: what is published is no failure any more, but one that clients reject again is one more in a row.
-        const auto again = book.remember(trial_key(ended->key), rejected, context_.now(), draw());
+        const auto again = book.remember(trial_key(ended->key), rejected, context_.now(), context_.draws.share());
         book.refuse(ended->key, rejected, context_.now(), again.retry_at);
     });
     context_.save_soon(ended->key);

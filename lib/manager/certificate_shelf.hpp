@@ -60,7 +60,4 @@ private:
     trials& trials_;
 };
 
-/// In [0, 1).
-double draw();
-
 }  // namespace evercert

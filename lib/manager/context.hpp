@@ -9,6 +9,7 @@
 #include <evercert/manager_options.hpp>
 
 #include "base/log.hpp"
+#include "base/seeded.hpp"
 #include "base/task_group.hpp"
 #include "manager/event_bus.hpp"
 #include "manager/state.hpp"
@@ -25,6 +26,7 @@ struct manager_context {
     vault& safe;
     event_bus& events;
     logger log;
+    seeded& draws;
 
     wall_time now() const { return options.clock->wall(); }
 

@@ -164,6 +164,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     task_group tasks;                        ///< flights and what they leave behind
     std::shared_ptr<task_group> background;  ///< renewal and saving, while somebody runs
     vault safe;
+    seeded draws;
     const manager_context context;
     account_keeper accounts;
     clock_guard clock;

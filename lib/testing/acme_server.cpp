@@ -98,7 +98,10 @@ struct acme_server::impl final : certificate_source, std::enable_shared_from_thi
           serving{strand},
           validating{strand} {
         const handler answer_all = [this](request in) { return answer(*this, std::move(in)); };
-        server.add(std::move(listening), answer_all, *this);
+        if (options.network->secured())
+            server.add(std::move(listening), answer_all);
+        else
+            server.add(std::move(listening), answer_all, *this);
     }
 
     const acme_server_options options;

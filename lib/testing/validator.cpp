@@ -3,6 +3,7 @@
 #include <asio/error.hpp>
 #include <openssl/ssl.h>
 
+#include "base/connect.hpp"
 #include "base/within.hpp"
 #include "http/client.hpp"
 #include "testing/refusal.hpp"
@@ -55,19 +56,22 @@ http_client_options one_request(duration timeout) {
 }  // namespace
 
 validator::validator(
-    std::shared_ptr<clock> time, std::shared_ptr<network> network, asio::ip::address to, duration timeout, logger log)
+    std::shared_ptr<clock> time, std::shared_ptr<network> network, std::optional<asio::ip::address> to,
+    duration timeout, logger log)
     : clock_{time},
-      network_{std::make_shared<network_to_one_address>(std::move(network), to)},
+      network_{std::move(network)},
       tls_{tls_client_context::unverified(std::move(time))},
-      to_{std::move(to)},
       timeout_{timeout},
-      log_{std::move(log)} {}
+      log_{std::move(log)} {
+    if (to)
+        network_ = std::make_shared<network_to_one_address>(std::move(network_), *to);
+}
 
 asio::awaitable<std::optional<problem>> validator::validate(
     validation what, std::uint16_t http_port, std::uint16_t https_port) {
     const bool over_http = what.type == "http-01";
     const auto port = over_http ? http_port : https_port;
-    const auto asked = what.type + " of " + what.identifier.value() + " at " + to_string(endpoint{to_, port});
+    const auto asked = what.type + " of " + what.identifier.value() + " at port " + std::to_string(port);
     std::optional<problem> found;
     try {
         if (over_http)
@@ -96,8 +100,7 @@ asio::awaitable<std::optional<problem>> validator::tls_alpn_01(validation what, 
     auto server_name = to_reverse_arpa(what.identifier);
     if (server_name.empty())
         server_name = what.identifier.value();
-    const endpoint where{to_, port};
-    auto connection = co_await network_->connect(where);
+    auto connection = co_await connect_any(*network_, *clock_, what.identifier.value(), port, timeout_, timeout_);
     std::vector<std::string> alpn{"acme-tls/1"};
     tls_stream tls{std::move(connection), tls_, server_name, std::move(alpn)};
     co_await tls.handshake();

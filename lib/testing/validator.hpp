@@ -23,8 +23,9 @@ public:
     /// A key authorization has 87 bytes; this leaves room for an error page that is worth quoting.
     static constexpr std::size_t body_max = 4096;
 
-    /// `to`: what every name resolves to.
-    validator(std::shared_ptr<clock>, std::shared_ptr<network>, asio::ip::address to, duration timeout, logger log);
+    /// `to`: what every name resolves to; none = what the network says.
+    validator(
+        std::shared_ptr<clock>, std::shared_ptr<network>, std::optional<asio::ip::address> to, duration timeout, logger log);
 
     /// The problem that the client is told; none if the name is proved. Throws for cancellation alone.
     asio::awaitable<std::optional<problem>> validate(
@@ -37,7 +38,6 @@ private:
     std::shared_ptr<clock> clock_;
     std::shared_ptr<network> network_;
     tls_client_context tls_;
-    asio::ip::address to_;
     duration timeout_;
     logger log_;
 };

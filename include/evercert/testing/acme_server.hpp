@@ -36,8 +36,9 @@ struct acme_server_options {
     /// Where its API listens; port 0 = the system chooses. Its URLs have this address, or loopback if it is
     /// unspecified.
     endpoint api = {asio::ip::address_v4::loopback(), 0};
-    /// Where validations connect to: every name resolves to this address, and IP identifiers lead here too.
-    asio::ip::address validation_address = asio::ip::address_v4::loopback();
+    /// Where validations connect to: every name resolves to this address, and IP identifiers lead here too. None: where
+    /// the network says.
+    std::optional<asio::ip::address> validation_address = asio::ip::address_v4::loopback();
     std::uint16_t http_port = 80;    ///< http-01
     std::uint16_t https_port = 443;  ///< tls-alpn-01
     std::chrono::milliseconds validation_timeout = std::chrono::seconds{5};
