@@ -83,7 +83,7 @@ public:
 
     const std::string& name() const noexcept { return name_; }
     const asio::ip::address& address() const noexcept { return address_; }
-    simulated_clock& clock() noexcept { return *clock_; }
+    const std::shared_ptr<simulated_clock>& clock() const noexcept { return clock_; }
     const std::shared_ptr<evercert::network>& network() const noexcept { return network_; }
 
     /// For a CA on this machine, which validates where names lead to on the network.

@@ -1,0 +1,255 @@
+#include "faults.hpp"
+
+#include <array>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "site.hpp"
+
+namespace simulation {
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace evercert;
+using testing::cut_type;
+
+/// One thing that goes wrong, from its beginning to its end.
+struct trouble {
+    std::string what;
+    std::function<void()> end = [] {};
+    bool excuses = true;  ///< false: nothing that a manager may let a certificate expire for
+};
+
+/// What can go wrong, how often in a year, and for how long. Means of real life where there are any, and enough of the rest
+/// that a year sees most of it.
+struct kind {
+    double usual, hostile;
+    duration least, most;
+    trouble (*begin)(site&);
+};
+
+template <std::size_t N>
+std::string one_of(site& on, const std::array<const char*, N>& choices) {
+    return choices[on.world.draw() % N];
+}
+
+duration between(site& on, duration least, duration most) {
+    // Short ones are the most: the logarithm is even.
+    const auto ratio = static_cast<double>(most.count()) / static_cast<double>(least.count());
+    return std::chrono::duration_cast<duration>(least * std::pow(ratio, on.world.draw_share()));
+}
+
+trouble ca_down(site& on) {
+    const bool silent = on.world.draw() % 2 == 0;
+    const auto at = on.authority.address();
+    on.world.network().cut(at, silent ? cut_type::silent : cut_type::refused);
+    return {silent ? "the CA does not answer" : "the CA refuses connections", [&on, at] { on.world.network().heal(at); }};
+}
+
+std::string retry_after(site& on) {
+    // Half of the answers have none.
+    const auto draw = on.world.draw();
+    return draw % 2 == 0 ? "" : std::to_string(60 + draw % static_cast<std::uint64_t>(retry_after_longest(on.how.faults) / 1s - 60));
+}
+
+trouble ca_fails(site& on) {
+    const auto status = one_of<4>(on, {"500", "502", "503", "504"});
+    const int n = 1 + static_cast<int>(on.world.draw() % 3);
+    on.ca.faults().fail_every(n, "", std::stoi(status), n == 1 ? "" : "serverInternal", "out of order", retry_after(on));
+    return {fmt::format("every {}. request to the CA is answered {}", n, status), [&on] { on.ca.faults().fail_every(0, "", 503, ""); }};
+}
+
+trouble too_many_requests(site& on) {
+    const auto what = one_of<3>(on, {"newOrder", "finalize", "newNonce"});
+    const auto wait = retry_after(on);
+    on.ca.faults().fail_every(1, what == "newNonce" ? "newOrder" : what, 429, "rateLimited", "too many", wait);
+    return {fmt::format("{} is answered 429, Retry-After: {}", what, wait), [&on] {
+                on.ca.faults().fail_every(0, "newOrder", 429, "");
+                on.ca.faults().fail_every(0, "finalize", 429, "");
+            }};
+}
+
+trouble bad_nonces(site& on) {
+    const int n = 2 + static_cast<int>(on.world.draw() % 4);
+    on.ca.bad_nonce_every(n);
+    return {fmt::format("every {}. nonce is bad", n), [&on] { on.ca.bad_nonce_every(0); }, false};
+}
+
+trouble problems(site& on) {
+    const auto type = one_of<8>(
+        on, {"badCSR", "malformed", "orderNotReady", "serverInternal", "unauthorized", "connection", "dns", "caa"});
+    const auto what = one_of<4>(on, {"newOrder", "finalize", "challenge", "authorization"});
+    on.ca.faults().fail_every(1, what, type == "serverInternal" ? 500 : 403, type, "no");
+    return {fmt::format("{} is answered {}", what, type), [&on, what] { on.ca.faults().fail_every(0, what, 403, ""); }};
+}
+
+trouble hangs(site& on) {
+    on.ca.faults().hang_orders(true);
+    return {"orders stay in processing", [&on] { on.ca.faults().hang_orders(false); }};
+}
+
+trouble answers_lost(site& on) {
+    const auto what = one_of<4>(on, {"finalize", "newOrder", "challenge", "certificate"});
+    const int n = 1 + static_cast<int>(on.world.draw() % 3);
+    on.ca.faults().lose_every(n, what);
+    return {fmt::format("every {}. answer to {} is lost", n, what), [&on, what] { on.ca.faults().lose_every(0, what); }};
+}
+
+trouble validations_fail(site& on) {
+    const auto type = one_of<4>(on, {"connection", "dns", "unauthorized", "caa"});
+    const int n = 1 + static_cast<int>(on.world.draw() % 3);
+    on.ca.faults().fail_validations(n, type, "no");
+    return {fmt::format("every {}. validation fails: {}", n, type), [&on] { on.ca.faults().fail_validations(0, "dns"); }};
+}
+
+trouble partition(site& on) {
+    // The CA is reached, and does not reach us.
+    const auto a = on.authority.address(), b = on.server.address();
+    on.world.network().cut(a, b, cut_type::silent);
+    return {"CA and server do not reach one another", [&on, a, b] { on.world.network().heal(a, b); }};
+}
+
+trouble bad_network(site& on) {
+    testing::network_conditions how;
+    how.latency = 300ms;
+    how.jitter = 500ms;
+    how.loss = 0.2;
+    how.resets = 0.2;
+    how.segment = 200;
+    on.world.network().conditions(how);
+    return {"the network is bad", [&on] { on.world.network().conditions({}); }};
+}
+
+trouble strange_windows(site& on) {
+    auto& faults = on.ca.faults();
+    switch (on.world.draw() % 5) {
+    case 0: faults.renewal_info_body("{\"suggestedWindow\":{\"start\":\"yesterday\"}}"); break;
+    case 1: faults.renewal_info_body("<html>busy</html>"); break;
+    case 2: faults.shift_renewal_windows(-std::chrono::days{400}); break;
+    case 3: faults.shift_renewal_windows(std::chrono::days{400}); break;
+    default: faults.stale_renewal_info(true); break;
+    }
+    return {
+        "renewal information is wrong",
+        [&faults] {
+            faults.renewal_info_body("");
+            faults.shift_renewal_windows({});
+            faults.stale_renewal_info(false);
+        },
+        false};
+}
+
+trouble revoked(site& on) { return {fmt::format("{} certificates are revoked", on.ca.faults().revoke_all())}; }
+
+trouble account_forgotten(site& on) {
+    on.ca.faults().forget_accounts();
+    ++on.accounts_forgotten;
+    return {"the CA forgets its accounts"};
+}
+
+trouble new_root(site& on) {
+    on.ca.faults().replace_issuer();
+    return {"the CA has a new root", [] {}, false};
+}
+
+trouble clock_stepped(site& on) {
+    const auto length = between(on, 1min, on.how.faults == fault_level::hostile ? duration{std::chrono::days{3000}} : duration{std::chrono::days{2}});
+    const auto by = on.world.draw() % 2 == 0 ? length : -length;
+    on.server.clock()->step(by);
+    return {fmt::format("the clock is {:.1f} h wrong", std::chrono::duration<double, std::ratio<3600>>{by}.count()),
+            [&on, by] { on.server.clock()->step(-by); }};
+}
+
+trouble suspended(site& on) {
+    const auto length = between(on, 1min, std::chrono::days{3});
+    on.server.clock()->suspend(length);
+    return {fmt::format("the server sleeps for {:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count())};
+}
+
+trouble strangers(site& on) {
+    on.ask_strangers(on.how.faults == fault_level::hostile ? 3000 : 300);
+    return {"strangers ask for names that are not ours", [] {}, false};
+}
+
+constexpr std::array kinds{
+    kind{3, 10, 1h, std::chrono::days{14}, ca_down},
+    kind{3, 10, 10min, std::chrono::days{3}, ca_fails},
+    kind{2, 8, 10min, std::chrono::days{3}, too_many_requests},
+    kind{4, 12, 1h, std::chrono::days{7}, bad_nonces},
+    kind{2, 8, 1h, std::chrono::days{3}, problems},
+    kind{2, 6, 1h, std::chrono::days{2}, hangs},
+    kind{4, 12, 1h, std::chrono::days{3}, answers_lost},
+    kind{3, 8, 1h, std::chrono::days{5}, validations_fail},
+    kind{2, 6, 1h, std::chrono::days{7}, partition},
+    kind{4, 12, 1h, std::chrono::days{3}, bad_network},
+    kind{2, 8, 1h, std::chrono::days{20}, strange_windows},
+    kind{0.3, 2, 1s, 1s, revoked},
+    kind{0.2, 1, 1s, 1s, account_forgotten},
+    kind{0.3, 1, 1s, 1s, new_root},
+    kind{3, 10, 10min, std::chrono::days{3}, clock_stepped},
+    kind{2, 8, 1s, 1s, suspended},
+    kind{12, 300, 1s, 1s, strangers},
+};
+
+/// Until the next of a kind: such things come without memory.
+duration waiting(site& on, double per_year) {
+    const auto years = -std::log(1 - on.world.draw_share()) / per_year;
+    return std::chrono::duration_cast<duration>(std::chrono::duration<double, std::ratio<31'556'952>>{years});
+}
+
+void plan(site& on, const kind& of, duration at, duration until) {
+    at += waiting(on, on.how.faults == fault_level::hostile ? of.hostile : of.usual);
+    if (at > until)
+        return;
+    on.world.time().call_at(at, [&on, of, until] {
+        auto now = std::make_shared<trouble>(of.begin(on));
+        if (now->excuses)
+            on.trouble_begins(now->what);
+        else
+            on.world.note("begins: " + now->what);
+        const auto ends = on.world.time().elapsed() + between(on, of.least, of.most);
+        on.world.time().call_at(ends, [&on, of, until, now] {
+            now->end();
+            if (now->excuses)
+                on.trouble_ends(now->what);
+            else
+                on.world.note("ends: " + now->what);
+            // The next of this kind begins after this one's end.
+            plan(on, of, on.world.time().elapsed(), until);
+        });
+    });
+}
+
+}  // namespace
+
+bool provoked(fault_level level, failure_class kind) noexcept {
+    switch (kind) {
+    case failure_class::cancelled:
+    case failure_class::name_refused: return false;
+    default: return level != fault_level::none;
+    }
+}
+
+duration retry_after_longest(fault_level level) noexcept {
+    switch (level) {
+    case fault_level::none: return {};
+    case fault_level::usual: return 6h;
+    default: return std::chrono::days{3};
+    }
+}
+
+void plan_faults(site& on, duration length) {
+    if (on.how.faults == fault_level::none)
+        return;
+    const auto now = on.world.time().elapsed();
+    for (const auto& each : kinds)
+        plan(on, each, now, now + length);
+}
+
+}  // namespace simulation

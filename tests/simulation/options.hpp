@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+namespace simulation {
+
+enum class fault_level { none, usual, hostile };
+
+/// What the command line says.
+struct options {
+    std::uint64_t seed = 1;
+    double years = 3;
+    int names = 100;
+    int lifetime_days = 90;
+    fault_level faults = fault_level::usual;
+    double restarts_per_year = 6;
+    bool tls = false;
+    double poll_hours = 24;  ///< the CA's Retry-After for renewal information
+};
+
+}  // namespace simulation

@@ -1,0 +1,229 @@
+#include "site.hpp"
+
+#include <algorithm>
+
+#include <asio/this_coro.hpp>
+#include <fmt/format.h>
+
+#include "base/wall_time.hpp"
+#include "faults.hpp"
+
+namespace simulation {
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace evercert;
+
+constexpr std::size_t losses_told_max = 20;
+/// A client comes back for a name after so long, at most.
+constexpr duration visit_interval = std::chrono::days{4};
+/// And one that was refused.
+constexpr duration refused_interval = 2h;
+
+testing::world_options world_options(const options& how) {
+    testing::world_options made;
+    made.seed = how.seed;
+    made.tls = how.tls;
+    return made;
+}
+
+std::string hours(duration length) { return fmt::format("{:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count()); }
+
+}  // namespace
+
+site::bound recovery_bound(const options& how, const manager_options& manager) {
+    site::bound all;
+    const auto add = [&](duration length, std::string_view what) {
+        all.length += length;
+        all.made_of += fmt::format("{}{} {}", all.made_of.empty() ? "" : " + ", hours(length), what);
+    };
+    const auto limits = lets_encrypt_limits();
+    duration longest{};
+    for (std::size_t i = 0; i < failure_class_count; ++i)
+        if (const auto kind = static_cast<failure_class>(i); provoked(how.faults, kind))
+            longest = std::max<duration>(longest, manager.retry.of(kind).most);
+    add(longest + longest / 10, "largest backoff with its jitter");
+    add(retry_after_longest(how.faults), "longest Retry-After");
+    const auto order = std::max<duration>(manager.orders.interval, limits.orders.window / limits.orders.count);
+    add(how.names * order, fmt::format("for {} names before in the queue", how.names));
+    add(limits.certificates_per_name_set.window / limits.certificates_per_name_set.count,
+        "until the CA issues for the same names again");
+    add(manager.clock_check_interval + manager.order_timeout + clock::slice, "to look at the clock, and for the order");
+    return all;
+}
+
+site::site(const options& wanted)
+    : how{wanted},
+      world{world_options(wanted)},
+      authority{world.add_machine("ca.test")},
+      server{world.add_machine("server.test")},
+      ca{world.executor(), ca_options()},
+      account{world.time().now(), {}},
+      store_{memory_store(server.clock())},
+      clients_{world.executor()} {
+    recovery_ = recovery_bound(how, server.manager_options(ca));
+    account = accounting{world.time().now(), recovery_.length};
+    for (int i = 0; i < how.names; ++i) {
+        // Each its own registered domain, as a platform has them.
+        names.push_back(fmt::format("www.n{}.example", i));
+        account.add_name(names.back());
+        world.network().name(names.back(), {server.address()});
+    }
+    ca.faults().renewal_info_retry_after(std::to_string(static_cast<long>(how.poll_hours * 3600)));
+    start();
+    for (const auto& each : names)
+        clients_.spawn(visit(*this, each));
+}
+
+site::~site() {
+    clients_.close();
+    if (manager_)
+        stop();
+    ca.stop();
+    world.time().pass(1s);
+}
+
+testing::acme_server_options site::ca_options() {
+    auto options = authority.ca_options();
+    options.lifetime = std::chrono::days{how.lifetime_days};
+    options.limits = lets_encrypt_limits();
+    options.reuse_authorizations = false;
+    options.issued = [this](const testing::issued_certificate& made) {
+        ++issued_;
+        accounts_.insert(made.account);
+        unpublished_.emplace(made.serial, made.names.front().value());
+    };
+    return options;
+}
+
+void site::start() {
+    auto options = server.manager_options(ca);
+    options.store = store_;
+    options.limits = lets_encrypt_limits();
+    if (how.names > 1000)  // as an operator of so many has to
+        options.orders = {36s, 20};
+    manager_.emplace(world.executor(), std::move(options));
+    std::vector<identifier> list;
+    for (const auto& each : names)
+        list.emplace_back(each);
+    manager_->set_hosts(std::move(list));
+    tasks_.emplace(world.executor(), [](std::exception_ptr why) { std::rethrow_exception(why); });
+    tasks_->spawn(listen(*this, manager_->events()));
+    tasks_->spawn(serve(*this));
+}
+
+asio::awaitable<void> site::serve(site& self) { co_await self.manager_->serve(); }
+
+asio::awaitable<void> site::listen(site& self, event_stream events) {
+    try {
+        for (;;)
+            self.heard(co_await events.next());
+    } catch (const error& end) {
+        if (end.code() != errc::stopped)
+            throw;
+    }
+}
+
+void site::stop() {
+    for (const auto& each : manager_->status().certificates)
+        if (!each.saved)
+            for (const auto& name : each.names)
+                unsaved_.insert(name.value());
+    manager_->stop();
+    world.time().pass(5s);
+    manager_.reset();
+    tasks_.reset();
+}
+
+void site::restart() {
+    world.note("restart");
+    stop();
+    start();
+    world.time().pass(10s);
+    check_kept();
+}
+
+void site::trouble_begins(std::string_view what) {
+    world.note(fmt::format("begins: {}", what));
+    account.trouble_begins(world.time().now());
+}
+
+void site::trouble_ends(std::string_view what) {
+    world.note(fmt::format("ends: {}", what));
+    account.trouble_ends(world.time().now());
+}
+
+void site::heard(const manager_event& event) {
+    std::string name = event.names.empty() ? "" : event.names.front().value();
+    if (event.type == event_type::renewed)
+        ++renewed;
+    if (event.type == event_type::published || event.type == event_type::rolled_back) {
+        if (const auto now = manager_->find(identifier{name})) {
+            account.published(name, world.time().now(), now->not_after());
+            newest_[name] = now->not_before();
+            unsaved_.erase(name);
+            unpublished_.erase(now->serial());
+        }
+    }
+    world.note(fmt::format(
+        "{} {}{}", to_string(event.type), name, event.failure ? " " + std::string{to_string(*event.failure)} : ""));
+}
+
+void site::check_kept() {
+    for (const auto& [name, newest] : newest_) {
+        const auto there = manager_->find(identifier{name});
+        if (unsaved_.contains(name) || (there && there->not_before() >= newest))
+            continue;
+        lose(fmt::format("{} has {} after a restart", name, there ? "an earlier certificate" : "no certificate"));
+    }
+}
+
+void site::lose(std::string text) {
+    ++lost_;
+    world.note("lost: " + text);
+    if (losses_.size() < losses_told_max)
+        losses_.push_back(fmt::format("{}: {}", to_rfc3339(world.time().now()), text));
+}
+
+asio::awaitable<void> site::visit(site& self, std::string name) {
+    // All at once at first, as when a platform is switched on; then each in its own rhythm.
+    for (;;) {
+        const bool served = co_await self.ask(name);
+        const auto wait = served ? visit_interval : refused_interval;
+        co_await self.authority.clock()->sleep_for(
+            std::chrono::duration_cast<duration>(wait * self.world.draw_share()) + 10min);
+    }
+}
+
+asio::awaitable<bool> site::ask(std::string name) {
+    if (!manager_)
+        co_return false;
+    ++asked;
+    client_hello hello{std::move(name), {}};
+    try {
+        co_await manager_->get_certificate(std::move(hello));
+    } catch (const std::system_error& why) {
+        if (why.code() == asio::error::operation_aborted)
+            throw;
+        ++refused;
+        co_return false;
+    }
+    co_return true;
+}
+
+asio::awaitable<void> site::ask_once(site& self, std::string name) { co_await self.ask(std::move(name)); }
+
+void site::ask_strangers(std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i)
+        clients_.spawn(ask_once(*this, fmt::format("x{:x}.stranger.example", world.draw())));
+}
+
+void site::end() {
+    if (accounts_.size() > 1 + accounts_forgotten)
+        lose(fmt::format("{} accounts were used, and {} forgotten by the CA", accounts_.size(), accounts_forgotten));
+    for (const auto& [serial, name] : unpublished_)
+        lose(fmt::format("a certificate for {} was issued and never published", name));
+}
+
+}  // namespace simulation

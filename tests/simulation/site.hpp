@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <evercert/manager.hpp>
+#include <evercert/testing/world.hpp>
+
+#include "accounting.hpp"
+#include "base/task_group.hpp"
+#include "options.hpp"
+
+namespace simulation {
+
+/// The CA, the server with its manager, its clients, and what is counted of them.
+class site {
+public:
+    explicit site(const options&);
+    ~site();
+
+    /// The manager ends and another one begins on the same store.
+    void restart();
+
+    /// Something is wrong that excuses an expired certificate, until it ends.
+    void trouble_begins(std::string_view what);
+    void trouble_ends(std::string_view what);
+
+    /// Clients with names that are none of ours.
+    void ask_strangers(std::uint64_t count);
+
+    /// How long recovery may take after a trouble, and what that is made of.
+    struct bound {
+        evercert::duration length{};
+        std::string made_of;
+    };
+    const bound& recovery() const { return recovery_; }
+
+    /// What went wrong with what was kept. `end` adds what only the end shows.
+    std::uint64_t lost() const { return lost_; }
+    const std::vector<std::string>& losses() const { return losses_; }
+    void end();
+
+    const options how;
+    evercert::testing::world world;
+    evercert::testing::world::machine& authority;
+    evercert::testing::world::machine& server;
+
+private:
+    std::uint64_t issued_ = 0;
+    std::map<std::string, std::string> unpublished_;  ///< serial → name, of what the CA issued
+    std::set<std::size_t> accounts_;                  ///< that the CA issued for
+
+public:
+    evercert::testing::acme_server ca;
+    accounting account;
+    std::vector<std::string> names;
+    std::uint64_t renewed = 0;
+    std::uint64_t accounts_forgotten = 0;
+    std::uint64_t asked = 0, refused = 0;
+
+    std::uint64_t issued() const { return issued_; }
+
+private:
+    evercert::testing::acme_server_options ca_options();
+    void start();
+    void stop();
+    void heard(const evercert::manager_event&);
+    void check_kept();
+    void lose(std::string text);
+
+    static asio::awaitable<void> serve(site&);
+    static asio::awaitable<void> listen(site&, evercert::event_stream);
+    static asio::awaitable<void> visit(site&, std::string name);
+    static asio::awaitable<void> ask_once(site&, std::string name);
+    asio::awaitable<bool> ask(std::string name);
+
+    bound recovery_;
+    std::shared_ptr<evercert::store> store_;
+    std::optional<evercert::manager> manager_;
+    std::optional<evercert::task_group> tasks_;
+    evercert::task_group clients_;
+    /// What was published last and what was unsaved when the manager ended, by name: nothing earlier may be served.
+    std::map<std::string, evercert::wall_time> newest_;
+    std::set<std::string> unsaved_;
+    std::uint64_t lost_ = 0;
+    std::vector<std::string> losses_;
+};
+
+/// From the options of manager and CA, and the plan of faults.
+site::bound recovery_bound(const options&, const evercert::manager_options&);
+
+}  // namespace simulation
