@@ -232,8 +232,8 @@ void certificate_keeper::remember_failure(const job& wanted, std::exception_ptr 
     if (failed.code == errc::clock_doubted)
         return;
     const auto now = context_.now();
-    const auto record =
-        context_.all.with_failures([&](failure_book& book) { return book.remember(wanted.key, failed, now, context_.draws.share()); });
+    const auto record = context_.all.with_failures(
+        [&](failure_book& book) { return book.remember(wanted.key, failed, now, context_.draws.share()); });
     context_.save_failures();
     const auto current = context_.all.certificate(wanted.key);
     const bool expired = current && current->certificate->not_after() <= now;

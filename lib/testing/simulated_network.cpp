@@ -150,8 +150,7 @@ duration simulated_network::core::under_way(const connection& on, bool out) cons
     return length;
 }
 
-void simulated_network::core::carry(
-    const std::shared_ptr<connection>& on, bool out, std::function<void()> what) {
+void simulated_network::core::carry(const std::shared_ptr<connection>& on, bool out, std::function<void()> what) {
     auto& way = out ? on->out : on->back;
     const auto when = std::max(time->now + under_way(*on, out), way.last_arrival);
     way.last_arrival = when;
@@ -163,8 +162,7 @@ void simulated_network::core::carry(
     });
 }
 
-void simulated_network::core::arrive(
-    const std::shared_ptr<connection>& on, bool out, std::function<void()> what) {
+void simulated_network::core::arrive(const std::shared_ptr<connection>& on, bool out, std::function<void()> what) {
     auto& way = out ? on->out : on->back;
     if (way.held.empty() && !cut_between(*on->from, *on->to))
         return what();

@@ -1,4 +1,5 @@
 #include <asio/this_coro.hpp>
+
 #include <evercert/error.hpp>
 #include <evercert/testing/simulated_time.hpp>
 
@@ -90,9 +91,7 @@ void simulated_time::pass(duration length) {
     run_until([] { return false; }, length);
 }
 
-void simulated_time::call_at(duration when, std::function<void()> what) {
-    core_->call_at(when, std::move(what));
-}
+void simulated_time::call_at(duration when, std::function<void()> what) { core_->call_at(when, std::move(what)); }
 
 namespace {
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <asio/io_context.hpp>
+
 #include <evercert/testing/simulated_time.hpp>
 
 #include "base/event.hpp"

@@ -25,7 +25,8 @@ public:
 
     /// `to`: what every name resolves to; none = what the network says.
     validator(
-        std::shared_ptr<clock>, std::shared_ptr<network>, std::optional<asio::ip::address> to, duration timeout, logger log);
+        std::shared_ptr<clock>, std::shared_ptr<network>, std::optional<asio::ip::address> to, duration timeout,
+        logger log);
 
     /// The problem that the client is told; none if the name is proved. Throws for cancellation alone.
     asio::awaitable<std::optional<problem>> validate(

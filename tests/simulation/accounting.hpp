@@ -39,9 +39,9 @@ public:
     void trouble_ends(wall_time now);
 
     struct result {
-        duration expired{};      ///< over all names
+        duration expired{};  ///< over all names
         duration unexcused{};
-        std::string worst;       ///< the name with most of that
+        std::string worst;               ///< the name with most of that
         std::optional<wall_time> first;  ///< when it began
     };
     result at(wall_time now) const;

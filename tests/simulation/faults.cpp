@@ -49,20 +49,26 @@ trouble ca_down(site& on) {
     const bool silent = on.world.draw() % 2 == 0;
     const auto at = on.authority.address();
     on.world.network().cut(at, silent ? cut_type::silent : cut_type::refused);
-    return {silent ? "the CA does not answer" : "the CA refuses connections", [&on, at] { on.world.network().heal(at); }};
+    return {
+        silent ? "the CA does not answer" : "the CA refuses connections", [&on, at] { on.world.network().heal(at); }};
 }
 
 std::string retry_after(site& on) {
     // Half of the answers have none.
     const auto draw = on.world.draw();
-    return draw % 2 == 0 ? "" : std::to_string(60 + draw % static_cast<std::uint64_t>(retry_after_longest(on.how.faults) / 1s - 60));
+    return draw % 2 == 0
+        ? ""
+        : std::to_string(60 + draw % static_cast<std::uint64_t>(retry_after_longest(on.how.faults) / 1s - 60));
 }
 
 trouble ca_fails(site& on) {
     const auto status = one_of<4>(on, {"500", "502", "503", "504"});
     const int n = 1 + static_cast<int>(on.world.draw() % 3);
-    on.ca.faults().fail_every(n, "", std::stoi(status), n == 1 ? "" : "serverInternal", "out of order", retry_after(on));
-    return {fmt::format("every {}. request to the CA is answered {}", n, status), [&on] { on.ca.faults().fail_every(0, "", 503, ""); }};
+    on.ca.faults().fail_every(
+        n, "", std::stoi(status), n == 1 ? "" : "serverInternal", "out of order", retry_after(on));
+    return {fmt::format("every {}. request to the CA is answered {}", n, status), [&on] {
+                on.ca.faults().fail_every(0, "", 503, "");
+            }};
 }
 
 trouble too_many_requests(site& on) {
@@ -98,14 +104,16 @@ trouble answers_lost(site& on) {
     const auto what = one_of<4>(on, {"finalize", "newOrder", "challenge", "certificate"});
     const int n = 1 + static_cast<int>(on.world.draw() % 3);
     on.ca.faults().lose_every(n, what);
-    return {fmt::format("every {}. answer to {} is lost", n, what), [&on, what] { on.ca.faults().lose_every(0, what); }};
+    return {
+        fmt::format("every {}. answer to {} is lost", n, what), [&on, what] { on.ca.faults().lose_every(0, what); }};
 }
 
 trouble validations_fail(site& on) {
     const auto type = one_of<4>(on, {"connection", "dns", "unauthorized", "caa"});
     const int n = 1 + static_cast<int>(on.world.draw() % 3);
     on.ca.faults().fail_validations(n, type, "no");
-    return {fmt::format("every {}. validation fails: {}", n, type), [&on] { on.ca.faults().fail_validations(0, "dns"); }};
+    return {
+        fmt::format("every {}. validation fails: {}", n, type), [&on] { on.ca.faults().fail_validations(0, "dns"); }};
 }
 
 trouble partition(site& on) {
@@ -159,17 +167,21 @@ trouble new_root(site& on) {
 }
 
 trouble clock_stepped(site& on) {
-    const auto length = between(on, 1min, on.how.faults == fault_level::hostile ? duration{std::chrono::days{3000}} : duration{std::chrono::days{2}});
+    const auto length = between(
+        on, 1min,
+        on.how.faults == fault_level::hostile ? duration{std::chrono::days{3000}} : duration{std::chrono::days{2}});
     const auto by = on.world.draw() % 2 == 0 ? length : -length;
     on.server.clock()->step(by);
-    return {fmt::format("the clock is {:.1f} h wrong", std::chrono::duration<double, std::ratio<3600>>{by}.count()),
-            [&on, by] { on.server.clock()->step(-by); }};
+    return {
+        fmt::format("the clock is {:.1f} h wrong", std::chrono::duration<double, std::ratio<3600>>{by}.count()),
+        [&on, by] { on.server.clock()->step(-by); }};
 }
 
 trouble suspended(site& on) {
     const auto length = between(on, 1min, std::chrono::days{3});
     on.server.clock()->suspend(length);
-    return {fmt::format("the server sleeps for {:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count())};
+    return {
+        fmt::format("the server sleeps for {:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count())};
 }
 
 trouble strangers(site& on) {

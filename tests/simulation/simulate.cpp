@@ -27,7 +27,8 @@ struct outcome {
 void live(site& on, evercert::duration length) {
     const auto end = on.world.time().elapsed() + length;
     while (on.how.restarts_per_year > 0) {
-        const auto next = std::chrono::duration_cast<evercert::duration>(year / on.how.restarts_per_year * 2 * on.world.draw_share());
+        const auto next =
+            std::chrono::duration_cast<evercert::duration>(year / on.how.restarts_per_year * 2 * on.world.draw_share());
         if (on.world.time().elapsed() + next >= end)
             break;
         on.world.time().pass(next);
@@ -52,7 +53,8 @@ outcome simulate(const options& how, std::ostream* trace) {
 
     const auto end = on.account.at(on.world.time().now());
     const auto whole = [](evercert::duration of) { return of / std::chrono::seconds{1}; };
-    std::cerr << "recovery after a trouble may take " << whole(on.recovery().length) << " s: " << on.recovery().made_of << '\n';
+    std::cerr << "recovery after a trouble may take " << whole(on.recovery().length) << " s: " << on.recovery().made_of
+              << '\n';
     if (end.first)
         std::cerr << "first unexcused: " << evercert::to_rfc3339(*end.first) << "; worst: " << end.worst << '\n';
     for (const auto& each : on.losses())
@@ -76,15 +78,15 @@ outcome simulate(const options& how, std::ostream* trace) {
 int main(int argc, char** argv) {
     options how;
     std::string trace_path;
-    CLI::App app{"Runs a server with its certificate manager through years of what CAs, networks, disks and clocks do, in seconds."};
+    CLI::App app{"Runs a server with its certificate manager through years of what CAs, networks, disks and clocks do, "
+                 "in seconds."};
     app.add_option("--seed", how.seed, "what everything follows from");
     app.add_option("--years", how.years)->check(CLI::Range(0.001, 100.0));
     app.add_option("--names", how.names)->check(CLI::Range(1, 100'000));
     app.add_option("--lifetime", how.lifetime_days, "days that certificates last")->check(CLI::Range(1, 398));
     app.add_option("--faults", how.faults, "none, usual or hostile")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, fault_level>{
-                {"none", fault_level::none}, {"usual", fault_level::usual}, {"hostile", fault_level::hostile}}));
+        ->transform(CLI::CheckedTransformer(std::map<std::string, fault_level>{
+            {"none", fault_level::none}, {"usual", fault_level::usual}, {"hostile", fault_level::hostile}}));
     app.add_option("--restarts", how.restarts_per_year, "restarts a year")->check(CLI::Range(0.0, 10'000.0));
     app.add_option("--poll-hours", how.poll_hours, "how often the CA wants to be asked for renewal information")
         ->check(CLI::Range(1.0, 720.0));

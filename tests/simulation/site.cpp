@@ -28,7 +28,9 @@ testing::world_options world_options(const options& how) {
     return made;
 }
 
-std::string hours(duration length) { return fmt::format("{:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count()); }
+std::string hours(duration length) {
+    return fmt::format("{:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count());
+}
 
 }  // namespace
 
