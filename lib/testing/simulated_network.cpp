@@ -25,6 +25,9 @@ using asio::ip::address;
 
 constexpr std::uint16_t first_port = 32'768, last_port = 60'999;
 
+/// Linux' longest wait between two retransmissions (TCP_RTO_MAX).
+constexpr std::chrono::microseconds retransmission_max = std::chrono::minutes{2};
+
 struct machine {
     std::vector<address> addresses;
     std::shared_ptr<simulated_clock> clock;
@@ -93,11 +96,10 @@ struct simulated_network::core {
     std::map<address, cut_type> cut_off;
     std::map<pair_of, cut_type> cuts;
     std::list<std::weak_ptr<connection>> connections;
+    std::set<duration> releases;  ///< when a machine resumes that something waits for
     std::uint64_t connected = 0, failed = 0;
 
-    machine* at(const machine& from, const address& where) {
-        if (where.is_loopback())
-            return by_address.at(from.addresses.front());
+    machine* at(const address& where) {
         const auto found = by_address.find(where);
         return found == by_address.end() ? nullptr : found->second;
     }
@@ -106,6 +108,7 @@ struct simulated_network::core {
     duration under_way(const connection&, bool out) const;
     void carry(const std::shared_ptr<connection>&, bool out, std::function<void()> arrive);
     void arrive(const std::shared_ptr<connection>&, bool out, std::function<void()> what);
+    void release_when_resumed(const connection&);
     void release_held();
     template <typename Wanted>
     void reset_if(Wanted wanted);
@@ -118,7 +121,7 @@ std::optional<cut_type> simulated_network::core::cut_between(const machine& a, c
         for (const auto& own : each->addresses)
             if (const auto found = cut_off.find(own); found != cut_off.end())
                 return found->second;
-        if (each->clock && each->clock->suspended())
+        if (each->clock->suspended())
             return cut_type::silent;
     }
     if (!cuts.empty())
@@ -140,12 +143,13 @@ std::shared_ptr<place> simulated_network::core::listening(machine& on, const end
 }
 
 duration simulated_network::core::under_way(const connection& on, bool out) const {
-    if (how.latency.count() == 0 && how.jitter.count() == 0 && how.loss == 0)
+    if (on.from == on.to || (how.latency.count() == 0 && how.jitter.count() == 0 && how.loss == 0))
         return {};
     // One draw for everything that is sent in the same moment.
     seeded draws{mixed({seed, on.number, out ? 1U : 2U, static_cast<std::uint64_t>(time->now.count())})};
     duration length = how.latency + std::chrono::duration_cast<duration>(how.jitter * draws.share());
-    for (auto wait = how.retransmission; how.loss > 0 && draws.share() < std::min(how.loss, 0.9); wait *= 2)
+    auto wait = how.retransmission;
+    for (; draws.share() < std::min(how.loss, 0.9); wait = std::min(2 * wait, retransmission_max))
         length += wait;
     return length;
 }
@@ -167,19 +171,30 @@ void simulated_network::core::arrive(const std::shared_ptr<connection>& on, bool
     if (way.held.empty() && !cut_between(*on->from, *on->to))
         return what();
     way.held.push_back(std::move(what));
-    for (const auto* each : {on->from, on->to})
-        if (each->clock && each->clock->suspended())
+    release_when_resumed(*on);
+}
+
+void simulated_network::core::release_when_resumed(const connection& on) {
+    for (const auto* each : {on.from, on.to})
+        if (each->clock->suspended() && releases.insert(each->clock->resumes_at()).second)
             time->call_at(each->clock->resumes_at(), [net = self] {
-                if (const auto there = net.lock())
+                if (const auto there = net.lock()) {
+                    there->core_->releases.erase(there->core_->time->now);
                     there->core_->release_held();
+                }
             });
 }
 
 void simulated_network::core::release_held() {
     for (const auto& each : connections) {
         const auto on = each.lock();
-        if (!on || cut_between(*on->from, *on->to))
+        if (!on || (on->out.held.empty() && on->back.held.empty()))
             continue;
+        if (cut_between(*on->from, *on->to)) {
+            // The cut may have healed while a machine is suspended, or somebody made the suspension longer.
+            release_when_resumed(*on);
+            continue;
+        }
         for (auto* way : {&on->out, &on->back})
             for (; !way->held.empty(); way->held.pop_front())
                 way->held.front()();
@@ -255,7 +270,7 @@ std::unique_ptr<stream> simulated_network::door::open(
     std::erase_if(net.connections, [](const auto& each) { return each.expired(); });
     net.connections.push_back(made);
     seeded draws{mixed({net.seed, made->number})};
-    if (net.how.resets > 0 && draws.share() < net.how.resets) {
+    if (made->from != made->to && net.how.resets > 0 && draws.share() < net.how.resets) {
         const auto after = std::chrono::duration_cast<duration>(net.how.reset_within * draws.share());
         net.time->call_at(net.time->now + after, made->reset);
     }
@@ -328,7 +343,9 @@ asio::awaitable<std::unique_ptr<stream>> simulated_network::joined::connect(endp
         ++net.failed;
         return error{errc::connect_failed, to_string(to) + why};
     };
-    auto* const there = net.at(self, to.address);
+    if (to.address.is_loopback())
+        to.address = self.addresses.front();
+    auto* const there = net.at(to.address);
     const auto round_trip = 2 * net.how.latency;
     if (round_trip.count() > 0 && there != &self)
         co_await self.clock->sleep_for(round_trip);
@@ -357,11 +374,14 @@ asio::awaitable<std::unique_ptr<stream>> simulated_network::joined::connect(endp
 std::unique_ptr<listener> simulated_network::joined::listen(asio::any_io_executor executor, endpoint at) {
     if (at.address.is_loopback())
         at.address = self_.addresses.front();
+    const bool everywhere = at.address.is_unspecified();
+    if (!everywhere && of_->core_->at(at.address) != &self_)
+        throw error{errc::listen_failed, to_string(at) + " is no address of the simulated machine"};
     if (at.port == 0)
         at.port = free_port();
     if (const auto found = of_->core_->places.find({&self_, at.port}); found != of_->core_->places.end())
         for (const auto& [bound, where] : found->second)
-            if (bound.address == at.address)
+            if (everywhere || bound.address.is_unspecified() || bound.address == at.address)
                 throw error{errc::listen_failed, to_string(at) + " is in use on the simulated machine"};
     return std::make_unique<door>(of_, self_, at, std::move(executor));
 }

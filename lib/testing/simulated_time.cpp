@@ -39,7 +39,7 @@ void simulated_time::core::move_to(duration to) {
     call_due();
     for (const auto& each : clocks) {
         const auto all = each.lock();
-        if (!all)
+        if (!all || now < all->suspended_until)
             continue;
         const auto steady = all->running(now);
         while (!all->waiting.empty() && all->waiting.begin()->first.first <= steady) {

@@ -23,7 +23,7 @@ struct network_conditions {
     std::chrono::microseconds latency = {};  ///< one way; 0 = what is written arrives at once
     std::chrono::microseconds jitter = {};   ///< up to so much more; never out of order
     /// Share of the moments in which what is sent is lost and arrives `retransmission` later, or twice that if it is lost
-    /// again, and so on. 0 to 0.9.
+    /// again, and so on up to two minutes. 0 to 0.9.
     double loss = 0;
     std::chrono::microseconds retransmission = std::chrono::milliseconds{200};
     /// Share of the connections that are reset at some moment of their first `reset_within`.
