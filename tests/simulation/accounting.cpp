@@ -31,7 +31,7 @@ void accounting::published(const std::string& name, wall_time now, wall_time not
     auto& until = until_.at(name);
     if (until < now)
         expired_[name].push_back({until, now});
-    until = not_after;
+    until = std::max(not_after, now);
 }
 
 void accounting::trouble_begins(wall_time now) {
@@ -73,6 +73,10 @@ accounting::result accounting::at(wall_time now) const {
         }
     }
     return all;
+}
+
+int exit_status(const accounting::result& end, std::uint64_t limit_violations, std::uint64_t lost) {
+    return end.unexcused >= std::chrono::seconds{1} || limit_violations > 0 || lost > 0;
 }
 
 }  // namespace simulation

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -55,5 +56,9 @@ private:
     int troubles_ = 0;
     wall_time calm_since_;  ///< or, in a trouble, when it began
 };
+
+/// What a simulation ends with: 0 if no second was unexcused, no limit of the CA violated and nothing kept was lost, 1
+/// otherwise.
+int exit_status(const accounting::result&, std::uint64_t limit_violations, std::uint64_t lost);
 
 }  // namespace simulation

@@ -20,7 +20,7 @@ constexpr std::chrono::duration<double> year{31'556'952};
 
 struct outcome {
     std::string line;
-    bool kept = false;  ///< what is claimed
+    int exit_status = 0;
 };
 
 /// Restarts spread over the time, then the end.
@@ -62,7 +62,7 @@ outcome simulate(const options& how, std::ostream* trace) {
     for (const auto& each : on.ca.latest_limit_violations())
         std::cerr << "limit: " << each << '\n';
     outcome result;
-    result.kept = whole(end.unexcused) == 0 && on.ca.limit_violations() == 0 && on.lost() == 0;
+    result.exit_status = exit_status(end, on.ca.limit_violations(), on.lost());
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
         R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"hash":"{}",)"
@@ -102,7 +102,7 @@ int main(int argc, char** argv) {
         }
         const auto result = simulate(how, trace.get());
         std::cout << result.line << std::endl;
-        return result.kept ? 0 : 1;
+        return result.exit_status;
     } catch (const std::exception& why) {
         std::cerr << "simulate: " << why.what() << '\n';
         return 2;

@@ -539,7 +539,8 @@ asio::awaitable<void> visit(std::shared_ptr<network> from) {
 }
 
 asio::awaitable<void> visit_nobody(std::shared_ptr<network> from) {
-    co_await from->connect({asio::ip::make_address("10.0.0.3"), 80});
+    const endpoint nobody{asio::ip::make_address("10.0.0.3"), 80};
+    co_await from->connect(nobody);
 }
 
 }  // namespace

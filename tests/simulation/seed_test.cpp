@@ -1,0 +1,47 @@
+#include <string>
+
+#include "catch.hpp"
+#include "faults.hpp"
+#include "site.hpp"
+
+namespace simulation {
+
+namespace {
+
+struct history {
+    std::string hash, notes;
+    std::uint64_t issued = 0;
+};
+
+/// Some months of a small site, with a restart in the middle.
+history live(std::uint64_t seed) {
+    options how;
+    how.seed = seed;
+    how.names = 5;
+    site on{how};
+    history lived;
+    on.world.trace([&](wall_time, std::string_view what) { lived.notes.append(what) += '\n'; });
+    const auto half = std::chrono::days{55};
+    plan_faults(on, 2 * half);
+    on.world.time().pass(half);
+    on.restart();
+    on.world.time().pass(half);
+    on.world.trace({});
+    lived.hash = on.world.hash();
+    lived.issued = on.issued();
+    return lived;
+}
+
+}  // namespace
+
+TEST_CASE("a seed is one history of the simulation, and another seed another one") {
+    const auto once = live(1), again = live(1), other = live(2);
+    CHECK(once.issued > 5);
+    CHECK(once.notes.find("begins: ") != std::string::npos);
+    CHECK(once.notes == again.notes);
+    CHECK(once.hash == again.hash);
+    CHECK(once.notes != other.notes);
+    CHECK(once.hash != other.hash);
+}
+
+}  // namespace simulation
