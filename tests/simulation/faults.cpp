@@ -184,8 +184,17 @@ trouble suspended(site& on) {
         fmt::format("the server sleeps for {:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count())};
 }
 
+trouble disk_fails(site& on) {
+    using fault = testing::simulated_disk::fault;
+    const auto draw = on.world.draw() % 3;
+    const auto how = draw == 0 ? fault::full : draw == 1 ? fault::read_only : fault::broken;
+    on.disk.fail(how, on.world.draw() % 20);
+    return {draw == 0 ? "the disk is full" : draw == 1 ? "the disk is read-only" : "the disk is broken",
+            [&on] { on.disk.fail(testing::simulated_disk::fault::none); }};
+}
+
 trouble strangers(site& on) {
-    on.ask_strangers(on.how.faults == fault_level::hostile ? 3000 : 300);
+    on.ask_strangers(on.how.faults == fault_level::hostile ? 1000 : 300);
     return {"strangers ask for names that are not ours", [] {}, false};
 }
 
@@ -206,7 +215,8 @@ constexpr std::array kinds{
     kind{0.3, 1, 1s, 1s, new_root},
     kind{3, 10, 10min, std::chrono::days{3}, clock_stepped},
     kind{2, 8, 1s, 1s, suspended},
-    kind{12, 300, 1s, 1s, strangers},
+    kind{3, 10, 1h, std::chrono::days{5}, disk_fails},
+    kind{12, 100, 1s, 1s, strangers},
 };
 
 /// Until the next of a kind: such things come without memory.

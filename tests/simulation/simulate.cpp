@@ -32,7 +32,9 @@ void live(site& on, evercert::duration length) {
         if (on.world.time().elapsed() + next >= end)
             break;
         on.world.time().pass(next);
-        on.restart();
+        // With faults a process rarely ends in peace.
+        const auto draw = on.how.faults == fault_level::none ? 0 : on.world.draw() % 3;
+        on.restart(static_cast<site::end_type>(draw));
     }
     if (on.world.time().elapsed() < end)
         on.world.time().pass(end - on.world.time().elapsed());

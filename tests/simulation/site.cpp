@@ -1,9 +1,12 @@
 #include "site.hpp"
 
 #include <algorithm>
+#include <random>
 
 #include <asio/this_coro.hpp>
 #include <fmt/format.h>
+
+#include <evercert/file_store.hpp>
 
 #include "base/wall_time.hpp"
 #include "faults.hpp"
@@ -16,6 +19,11 @@ using namespace std::chrono_literals;
 using namespace evercert;
 
 constexpr std::size_t losses_told_max = 20;
+constexpr const char *folder_above = "/var/lib", *folder = "/var/lib/evercert";
+/// A service manager starts a server that could not start again after so long.
+constexpr duration start_again = 10min;
+/// A power cut comes in the middle of one of the next operations of the disk.
+constexpr std::uint64_t operations_before_cut = 60;
 /// A client comes back for a name after so long, at most.
 constexpr duration visit_interval = std::chrono::days{4};
 /// And one that was refused.
@@ -60,9 +68,9 @@ site::site(const options& wanted)
       world{world_options(wanted)},
       authority{world.add_machine("ca.test")},
       server{world.add_machine("server.test")},
+      disk{std::mt19937_64{wanted.seed}},
       ca{world.executor(), ca_options()},
       account{world.time().now(), {}},
-      store_{memory_store(server.clock())},
       clients_{world.executor()} {
     recovery_ = recovery_bound(how, server.manager_options(ca));
     account = accounting{world.time().now(), recovery_.length};
@@ -73,6 +81,7 @@ site::site(const options& wanted)
         world.network().name(names.back(), {server.address()});
     }
     ca.faults().renewal_info_retry_after(std::to_string(static_cast<long>(how.poll_hours * 3600)));
+    disk.create_folder(folder_above);
     start();
     for (const auto& each : names)
         clients_.spawn(visit(*this, each));
@@ -81,7 +90,7 @@ site::site(const options& wanted)
 site::~site() {
     clients_.close();
     if (manager_)
-        stop();
+        stop(end_type::stop);
     ca.stop();
     world.time().pass(1s);
 }
@@ -94,17 +103,31 @@ testing::acme_server_options site::ca_options() {
     options.issued = [this](const testing::issued_certificate& made) {
         ++issued_;
         accounts_.insert(made.account);
-        unpublished_.emplace(made.serial, made.names.front().value());
+        unpublished_.emplace(made.serial, issue{made.names.front().value(), world.time().now()});
     };
     return options;
 }
 
-void site::start() {
+std::shared_ptr<store> site::open_store() {
+    file_store_options options;
+    options.clock = server.clock();
+    options.disk = process_;
+    options.blocking_executor = world.executor();
+    return file_store(folder, std::move(options));
+}
+
+bool site::start() {
+    process_ = disk.process();
     auto options = server.manager_options(ca);
-    options.store = store_;
     options.limits = lets_encrypt_limits();
     if (how.names > 1000)  // as an operator of so many has to
         options.orders = {36s, 20};
+    try {
+        options.store = open_store();
+    } catch (const error& why) {
+        world.note("cannot start");
+        return false;
+    }
     manager_.emplace(world.executor(), std::move(options));
     std::vector<identifier> list;
     for (const auto& each : names)
@@ -113,6 +136,7 @@ void site::start() {
     tasks_.emplace(world.executor(), [](std::exception_ptr why) { std::rethrow_exception(why); });
     tasks_->spawn(listen(*this, manager_->events()));
     tasks_->spawn(serve(*this));
+    return true;
 }
 
 asio::awaitable<void> site::serve(site& self) { co_await self.manager_->serve(); }
@@ -127,21 +151,33 @@ asio::awaitable<void> site::listen(site& self, event_stream events) {
     }
 }
 
-void site::stop() {
+void site::stop(end_type how_it_ends) {
     for (const auto& each : manager_->status().certificates)
         if (!each.saved)
             for (const auto& name : each.names)
                 unsaved_.insert(name.value());
+    if (how_it_ends != end_type::stop) {
+        disk.kill(process_);
+        world.network().reset(server.address());
+    }
     manager_->stop();
     world.time().pass(5s);
     manager_.reset();
     tasks_.reset();
+    // What was saved in the last moments was saved.
+    if (how_it_ends == end_type::power_cut)
+        disk.restart();
 }
 
-void site::restart() {
-    world.note("restart");
-    stop();
-    start();
+void site::restart(end_type how_it_ends) {
+    if (how_it_ends == end_type::power_cut) {
+        disk.crash_after(world.draw() % operations_before_cut);
+        world.time().run_until([this] { return disk.is_off(); }, std::chrono::days{2});
+    }
+    world.note(how_it_ends == end_type::stop ? "restart" : how_it_ends == end_type::kill ? "killed" : "power cut");
+    stop(how_it_ends);
+    while (!start())
+        world.time().pass(start_again);
     world.time().pass(10s);
     check_kept();
 }
@@ -173,12 +209,17 @@ void site::heard(const manager_event& event) {
 }
 
 void site::check_kept() {
-    for (const auto& [name, newest] : newest_) {
+    const auto now = world.time().now();
+    for (auto& [name, newest] : newest_) {
         const auto there = manager_->find(identifier{name});
-        if (unsaved_.contains(name) || (there && there->not_before() >= newest))
+        if (there && there->not_before() >= newest)
             continue;
-        lose(fmt::format("{} has {} after a restart", name, there ? "an earlier certificate" : "no certificate"));
+        if (!unsaved_.contains(name))
+            lose(fmt::format("{} has {} after a restart", name, there ? "an earlier certificate" : "no certificate"));
+        newest = there ? there->not_before() : wall_time{};
+        account.published(name, now, there ? there->not_after() : now);
     }
+    unsaved_.clear();
 }
 
 void site::lose(std::string text) {
@@ -224,8 +265,10 @@ void site::ask_strangers(std::uint64_t count) {
 void site::end() {
     if (accounts_.size() > 1 + accounts_forgotten)
         lose(fmt::format("{} accounts were used, and {} forgotten by the CA", accounts_.size(), accounts_forgotten));
-    for (const auto& [serial, name] : unpublished_)
-        lose(fmt::format("a certificate for {} was issued and never published", name));
+    // The last ones may still be on their way.
+    for (const auto& [serial, made] : unpublished_)
+        if (made.at + recovery_.length < world.time().now())
+            lose(fmt::format("the certificate for {} of {} was never published", made.name, to_rfc3339(made.at)));
 }
 
 }  // namespace simulation

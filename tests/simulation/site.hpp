@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <evercert/manager.hpp>
+#include <evercert/testing/simulated_disk.hpp>
 #include <evercert/testing/world.hpp>
 
 #include "accounting.hpp"
@@ -24,8 +25,14 @@ public:
     explicit site(const options&);
     ~site();
 
-    /// The manager ends and another one begins on the same store.
-    void restart();
+    /// How a server's process ends.
+    enum class end_type {
+        stop,       ///< in peace
+        kill,       ///< kill -9
+        power_cut,  ///< of the machine, in the middle of some operation of the disk
+    };
+    /// The manager ends and another one begins on what the disk has.
+    void restart(end_type);
 
     /// Something is wrong that excuses an expired certificate, until it ends.
     void trouble_begins(std::string_view what);
@@ -50,10 +57,15 @@ public:
     evercert::testing::world world;
     evercert::testing::world::machine& authority;
     evercert::testing::world::machine& server;
+    evercert::testing::simulated_disk disk;
 
 private:
+    struct issue {
+        std::string name;
+        wall_time at;
+    };
     std::uint64_t issued_ = 0;
-    std::map<std::string, std::string> unpublished_;  ///< serial → name, of what the CA issued
+    std::map<std::string, issue> unpublished_;  ///< serial → of what the CA issued
     std::set<std::size_t> accounts_;                  ///< that the CA issued for
 
 public:
@@ -68,8 +80,10 @@ public:
 
 private:
     evercert::testing::acme_server_options ca_options();
-    void start();
-    void stop();
+    /// False if the store cannot be opened.
+    bool start();
+    void stop(end_type);
+    std::shared_ptr<evercert::store> open_store();
     void heard(const evercert::manager_event&);
     void check_kept();
     void lose(std::string text);
@@ -81,7 +95,7 @@ private:
     asio::awaitable<bool> ask(std::string name);
 
     bound recovery_;
-    std::shared_ptr<evercert::store> store_;
+    std::shared_ptr<evercert::disk> process_;
     std::optional<evercert::manager> manager_;
     std::optional<evercert::task_group> tasks_;
     evercert::task_group clients_;
