@@ -51,6 +51,10 @@ accounting::result accounting::at(wall_time now) const {
         excused.push_back({calm_since_, now});
     excused = merged(std::move(excused));
     result all;
+    const span whole{begin_, now};
+    if (now > begin_)
+        all.excused_share = 1 - static_cast<double>(uncovered(whole, excused).count()) /
+                static_cast<double>((now - begin_).count());
     duration most{};
     for (const auto& [name, until] : until_) {
         std::vector<span> spans;

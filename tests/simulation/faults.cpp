@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -97,7 +98,11 @@ trouble problems(site& on) {
 
 trouble hangs(site& on) {
     on.ca.faults().hang_orders(true);
-    return {"orders stay in processing", [&on] { on.ca.faults().hang_orders(false); }};
+    on.orders_hang = true;
+    return {"orders stay in processing", [&on] {
+                on.ca.faults().hang_orders(false);
+                on.orders_hang = false;
+            }};
 }
 
 trouble answers_lost(site& on) {
@@ -189,8 +194,14 @@ trouble disk_fails(site& on) {
     const auto draw = on.world.draw() % 3;
     const auto how = draw == 0 ? fault::full : draw == 1 ? fault::read_only : fault::broken;
     on.disk.fail(how, on.world.draw() % 20);
+    on.disk_fails = true;
     return {draw == 0 ? "the disk is full" : draw == 1 ? "the disk is read-only" : "the disk is broken",
-            [&on] { on.disk.fail(testing::simulated_disk::fault::none); }};
+            [&on] {
+                on.disk.fail(fault::none);
+                on.disk_fails = false;
+                // The manager reads again what it could not read at its start.
+                on.world.time().call_at(on.world.time().elapsed() + 5min, [&on] { on.check_kept(); });
+            }};
 }
 
 trouble strangers(site& on) {
@@ -272,6 +283,16 @@ void plan_faults(site& on, duration length) {
     const auto now = on.world.time().elapsed();
     for (const auto& each : kinds)
         plan(on, each, now, now + length);
+    if (on.how.faults != fault_level::hostile)
+        return;
+    // As CAs have announced it, while longer ones are out.
+    constexpr std::array<std::pair<double, int>, 3> shorter{{{0.3, 64}, {0.5, 45}, {0.85, 6}}};
+    for (const auto& [share, days] : shorter)
+        if (days < on.how.lifetime_days)
+            on.world.time().call_at(now + std::chrono::duration_cast<duration>(length * share), [&on, days = days] {
+                on.world.note(fmt::format("certificates last {} days from now on", days));
+                on.ca.faults().lifetime(std::chrono::days{days});
+            });
 }
 
 }  // namespace simulation

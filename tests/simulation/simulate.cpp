@@ -68,10 +68,10 @@ outcome simulate(const options& how, std::ostream* trace) {
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
         R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"hash":"{}",)"
-        R"("moments":{},"wall_seconds":{:.2f}}})",
+        R"("excused_share":{:.2f},"moments":{},"wall_seconds":{:.2f}}})",
         how.seed, how.years, how.names, on.issued(), on.renewed, on.ca.count("newOrder"), on.ca.count("renewalInfo"),
         on.asked, on.refused, whole(end.expired), whole(end.unexcused), on.ca.limit_violations(), on.lost(),
-        on.world.hash(), on.world.time().moments(), seconds);
+        on.world.hash(), end.excused_share, on.world.time().moments(), seconds);
     return result;
 }
 

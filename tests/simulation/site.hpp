@@ -51,6 +51,7 @@ public:
     /// What went wrong with what was kept. `end` adds what only the end shows.
     std::uint64_t lost() const { return lost_; }
     const std::vector<std::string>& losses() const { return losses_; }
+    void check_kept();
     void end();
 
     const options how;
@@ -74,6 +75,8 @@ public:
     std::vector<std::string> names;
     std::uint64_t renewed = 0;
     std::uint64_t accounts_forgotten = 0;
+    bool orders_hang = false;   ///< what the CA issues now nobody can read
+    bool disk_fails = false;    ///< what it kept shows when it works again
     std::uint64_t asked = 0, refused = 0;
 
     std::uint64_t issued() const { return issued_; }
@@ -85,7 +88,6 @@ private:
     void stop(end_type);
     std::shared_ptr<evercert::store> open_store();
     void heard(const evercert::manager_event&);
-    void check_kept();
     void lose(std::string text);
 
     static asio::awaitable<void> serve(site&);
