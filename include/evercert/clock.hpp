@@ -27,8 +27,9 @@ public:
     virtual asio::awaitable<void> sleep_for(duration) = 0;
 
     /// Sleep until the wall clock shows `when`, however it is stepped meanwhile. It looks at the
-    /// wall clock at least every `slice`, so a step or a suspended machine is noticed within one.
-    asio::awaitable<void> sleep_until(wall_time when);
+    /// wall clock at least every `slice`, so a step or a suspended machine is noticed within one. A clock that knows when it
+    /// is stepped need not look.
+    virtual asio::awaitable<void> sleep_until(wall_time when);
 
     /// The longest sleep between two looks at the wall clock.
     static constexpr duration slice = std::chrono::seconds{60};

@@ -26,6 +26,8 @@ namespace {
 
 /// The largest request is a finalize with a CSR for 100 names and an RSA key: 14 kB.
 constexpr std::size_t request_max = 64 << 10;
+/// The requests of an order follow one another at once; in simulated time each second that a connection lingers costs.
+constexpr std::chrono::seconds idle_timeout{10};
 
 acme_server_options checked(acme_server_options options) {
     const auto require = [](bool holds, const char* text) {
@@ -52,6 +54,7 @@ acme_server_options checked(acme_server_options options) {
 server_options api_options() {
     server_options options;
     options.body_max = request_max;
+    options.idle_timeout = idle_timeout;
     return options;
 }
 

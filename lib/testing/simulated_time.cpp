@@ -44,8 +44,7 @@ void simulated_time::core::move_to(duration to) {
         const auto steady = all->running(now);
         while (!all->waiting.empty() && all->waiting.begin()->first.first <= steady) {
             const auto first = all->waiting.extract(all->waiting.begin());
-            first.mapped()->due = true;
-            first.mapped()->woken.notify_all();
+            first.mapped()->wake();
         }
     }
 }
@@ -129,9 +128,17 @@ wall_time simulated_clock::wall() const { return plus(plus(time_->begin, time_->
 
 steady_time simulated_clock::steady() const { return steady_time{up_before + sleepers_->running(time_->now)}; }
 
-asio::awaitable<void> simulated_clock::sleep_for(duration length) {
+asio::awaitable<void> simulated_clock::sleep_for(duration length) { return sleep(length, false); }
+
+asio::awaitable<void> simulated_clock::sleep_until(wall_time when) {
+    for (auto now = wall(); now < when; now = wall())
+        co_await sleep(between(now, when), true);
+}
+
+asio::awaitable<void> simulated_clock::sleep(duration length, bool by_wall) {
     const auto all = sleepers_;
-    sleepers::sleeper mine{co_await asio::this_coro::executor};
+    const auto executor = co_await asio::this_coro::executor;
+    sleepers::sleeper mine{executor, by_wall};
     const sleepers::key key{all->running(time_->now) + std::max(length, duration{}), all->next++};
     /// Also when the coroutine is cancelled or destroyed.
     struct leave {
@@ -144,14 +151,22 @@ asio::awaitable<void> simulated_clock::sleep_for(duration length) {
         co_await mine.woken.wait();
 }
 
-void simulated_clock::step(duration by) { step_ += by; }
+void simulated_clock::step(duration by) {
+    step_ += by;
+    sleepers_->wake_those_by_wall();
+}
 
-void simulated_clock::set(wall_time to) { step_ += between(wall(), to); }
+void simulated_clock::set(wall_time to) { step(between(wall(), to)); }
 
 void simulated_clock::suspend(duration length) {
     auto& all = *sleepers_;
     all.lost += length;
     all.suspended_until = std::max(time_->now, all.suspended_until) + length;
+    // Its wall clock went on.
+    time_->call_at(all.suspended_until, [sleeping = std::weak_ptr{sleepers_}] {
+        if (const auto those = sleeping.lock())
+            those->wake_those_by_wall();
+    });
 }
 
 bool simulated_clock::suspended() const { return time_->now < sleepers_->suspended_until; }

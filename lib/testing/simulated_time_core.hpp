@@ -20,9 +20,15 @@ namespace evercert::testing {
 /// Those who sleep on one clock. Shared with them: the io_context destroys some of them after time and clock.
 struct simulated_clock::sleepers {
     struct sleeper {
-        explicit sleeper(asio::any_io_executor executor) : woken{std::move(executor)} {}
+        sleeper(asio::any_io_executor executor, bool wall) : woken{std::move(executor)}, by_wall{wall} {}
         event woken;
+        const bool by_wall;  ///< looks at the wall clock again when that has moved
         bool due = false;
+
+        void wake() {
+            due = true;
+            woken.notify_all();
+        }
     };
     using key = std::pair<duration, std::uint64_t>;  ///< of the machine's steady time, and who came first
 
@@ -33,6 +39,16 @@ struct simulated_clock::sleepers {
 
     /// So much of the true time has the machine been running.
     duration running(duration now) const { return std::max(now, suspended_until) - lost; }
+    void wake_those_by_wall() {
+        for (auto each = waiting.begin(); each != waiting.end();) {
+            if (!each->second->by_wall) {
+                ++each;
+                continue;
+            }
+            each->second->wake();
+            each = waiting.erase(each);
+        }
+    }
     /// When its steady time will show this.
     duration when(duration steady) const { return steady + lost; }
 };

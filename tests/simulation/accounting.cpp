@@ -53,8 +53,8 @@ accounting::result accounting::at(wall_time now) const {
     result all;
     const span whole{begin_, now};
     if (now > begin_)
-        all.excused_share = 1 - static_cast<double>(uncovered(whole, excused).count()) /
-                static_cast<double>((now - begin_).count());
+        all.excused_share =
+            1 - static_cast<double>(uncovered(whole, excused).count()) / static_cast<double>((now - begin_).count());
     duration most{};
     for (const auto& [name, until] : until_) {
         std::vector<span> spans;

@@ -44,6 +44,7 @@ public:
         duration unexcused{};
         std::string worst;               ///< the name with most of that
         std::optional<wall_time> first;  ///< when it began
+        double excused_share = 0;        ///< of the whole time: near 1 the claim says little
     };
     result at(wall_time now) const;
 

@@ -98,10 +98,10 @@ trouble problems(site& on) {
 
 trouble hangs(site& on) {
     on.ca.faults().hang_orders(true);
-    on.orders_hang = true;
+    on.unreadable = true;
     return {"orders stay in processing", [&on] {
                 on.ca.faults().hang_orders(false);
-                on.orders_hang = false;
+                on.unreadable = false;
             }};
 }
 
@@ -109,8 +109,12 @@ trouble answers_lost(site& on) {
     const auto what = one_of<4>(on, {"finalize", "newOrder", "challenge", "certificate"});
     const int n = 1 + static_cast<int>(on.world.draw() % 3);
     on.ca.faults().lose_every(n, what);
-    return {
-        fmt::format("every {}. answer to {} is lost", n, what), [&on, what] { on.ca.faults().lose_every(0, what); }};
+    const bool unreadable = n == 1 && what == "certificate";
+    on.unreadable |= unreadable;
+    return {fmt::format("every {}. answer to {} is lost", n, what), [&on, what, unreadable] {
+                on.ca.faults().lose_every(0, what);
+                on.unreadable &= !unreadable;
+            }};
 }
 
 trouble validations_fail(site& on) {
@@ -195,13 +199,16 @@ trouble disk_fails(site& on) {
     const auto how = draw == 0 ? fault::full : draw == 1 ? fault::read_only : fault::broken;
     on.disk.fail(how, on.world.draw() % 20);
     on.disk_fails = true;
-    return {draw == 0 ? "the disk is full" : draw == 1 ? "the disk is read-only" : "the disk is broken",
-            [&on] {
-                on.disk.fail(fault::none);
-                on.disk_fails = false;
-                // The manager reads again what it could not read at its start.
-                on.world.time().call_at(on.world.time().elapsed() + 5min, [&on] { on.check_kept(); });
-            }};
+    return {
+        draw == 0       ? "the disk is full"
+            : draw == 1 ? "the disk is read-only"
+                        : "the disk is broken",
+        [&on] {
+            on.disk.fail(fault::none);
+            on.disk_fails = false;
+            // The manager reads again what it could not read at its start.
+            on.world.time().call_at(on.world.time().elapsed() + 5min, [&on] { on.check_kept(); });
+        }};
 }
 
 trouble strangers(site& on) {

@@ -103,7 +103,7 @@ testing::acme_server_options site::ca_options() {
     options.issued = [this](const testing::issued_certificate& made) {
         ++issued_;
         accounts_.insert(made.account);
-        if (!orders_hang)
+        if (!unreadable)
             unpublished_.emplace(made.serial, issue{made.names.front().value(), world.time().now()});
     };
     return options;

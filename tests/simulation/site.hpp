@@ -67,7 +67,7 @@ private:
     };
     std::uint64_t issued_ = 0;
     std::map<std::string, issue> unpublished_;  ///< serial → of what the CA issued
-    std::set<std::size_t> accounts_;                  ///< that the CA issued for
+    std::set<std::size_t> accounts_;            ///< that the CA issued for
 
 public:
     evercert::testing::acme_server ca;
@@ -75,8 +75,8 @@ public:
     std::vector<std::string> names;
     std::uint64_t renewed = 0;
     std::uint64_t accounts_forgotten = 0;
-    bool orders_hang = false;   ///< what the CA issues now nobody can read
-    bool disk_fails = false;    ///< what it kept shows when it works again
+    bool unreadable = false;  ///< what the CA issues now nobody can read, for longer than a manager waits
+    bool disk_fails = false;  ///< what it kept shows when it works again
     std::uint64_t asked = 0, refused = 0;
 
     std::uint64_t issued() const { return issued_; }

@@ -97,8 +97,10 @@ public:
     wall_time wall() const override;
     steady_time steady() const override;
     asio::awaitable<void> sleep_for(duration) override;
+    /// In one go: steps and the end of a suspension are noticed at once.
+    asio::awaitable<void> sleep_until(wall_time when) override;
 
-    /// Somebody sets the wall clock: by so much, or to this time. What sleeps does not notice.
+    /// Somebody sets the wall clock: by so much, or to this time. What sleeps by `sleep_for()` does not notice.
     void step(duration by);
     void set(wall_time to);
     /// The machine is suspended from now on for so long: its `steady()` stands and its sleepers with it, the wall clock
@@ -111,6 +113,7 @@ public:
 private:
     friend simulated_time;
     struct sleepers;
+    asio::awaitable<void> sleep(duration, bool by_wall);
     explicit simulated_clock(std::shared_ptr<simulated_time::core>);
 
     std::shared_ptr<simulated_time::core> time_;
