@@ -1,6 +1,7 @@
 #include "manager/records.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include <boost/json/array.hpp>
@@ -124,8 +125,18 @@ std::string failures_key(int shard) { return fmt::format("failures/{:x}", shard)
 
 std::string ledger_key(int shard) { return fmt::format("ledger/{:x}", shard); }
 
+namespace {
+
+/// As it stays when it is written and read: JSON parsers read some doubles as their neighbours.
+double kept_draw(double draw) {
+    constexpr double parts = 1e6;
+    return std::clamp(std::round(draw * parts), 0.0, parts - 1) / parts;
+}
+
+}  // namespace
+
 certificate_record::certificate_record(const std::vector<identifier>& names, held_ptr held, double own_draw)
-    : certificate{std::move(held)}, draw{own_draw}, obtained{certificate->not_before()} {
+    : certificate{std::move(held)}, draw{kept_draw(own_draw)}, obtained{certificate->not_before()} {
     if (names != certificate->names())
         asked = names;
 }
