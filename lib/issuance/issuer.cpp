@@ -208,7 +208,11 @@ asio::awaitable<certificate_ptr> issuer::download(
     acme::client& client, std::string url, private_key key, std::vector<identifier> names) {
     const auto chain = co_await client.certificate(std::move(url));
     auto obtained = std::make_shared<const certificate>(chain.pem, std::move(key));
-    verify_servable(*obtained, names, clock_->wall());
+    // A CA that does not date back what it issues is ahead of a clock that is some minutes behind: to refuse that would be
+    // to order again and again until the clock has caught up.
+    const auto now = clock_->wall();
+    const bool just_begun = obtained->not_before() > now && obtained->not_before() - now <= options_.clock_tolerance;
+    verify_servable(*obtained, names, just_begun ? obtained->not_before() : now);
     log_(
         log_level::info, "certificate for {}: serial {}, issued by {}", to_string(names), obtained->serial(),
         quoted(obtained->issuer()));

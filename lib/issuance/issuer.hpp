@@ -21,6 +21,8 @@ namespace evercert {
 struct issuer_options {
     std::vector<challenge_type> challenges = {challenge_type::tls_alpn_01, challenge_type::http_01};
     std::chrono::milliseconds order_timeout = std::chrono::minutes{15};
+    /// So much later than now a new certificate may begin.
+    std::chrono::seconds clock_tolerance = std::chrono::minutes{10};
 };
 
 /// An order in two halves (RFC 8555, section 7.1.6), since between them its owner writes down what it needs to find the

@@ -1,5 +1,7 @@
 #include "manager/certificate_keeper.hpp"
 
+#include <algorithm>
+
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -190,7 +192,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
 
 std::exception_ptr certificate_keeper::why_unusable(const certificate_ptr& obtained, const identifier& name) const {
     try {
-        verify_in_handshake(obtained, name, context_.now());
+        verify_in_handshake(obtained, name, std::max(context_.now(), obtained->not_before()));
     } catch (const error&) {
         return std::current_exception();
     }

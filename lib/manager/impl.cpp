@@ -84,7 +84,8 @@ issuer make_issuer(
     solvers.push_back(std::move(tls_alpn_01));
     solvers.push_back(std::move(http_01));
     return issuer{
-        std::move(solvers), options.clock, std::move(log), issuer_options{options.challenges, options.order_timeout}};
+        std::move(solvers), options.clock, std::move(log),
+        issuer_options{options.challenges, options.order_timeout, options.clock_tolerance}};
 }
 
 }  // namespace

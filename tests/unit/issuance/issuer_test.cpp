@@ -125,6 +125,14 @@ TEST_CASE("a certificate that has expired, or is not valid yet, is refused") {
     CHECK(refused->code() == errc::certificate_expired);
 }
 
+TEST_CASE("a certificate that begins some minutes from now is taken: the CA's clock is ahead of ours") {
+    fixture f;
+    CHECK_FALSE(f.order([&](certificate_request asked) {
+        asked.valid = {f.now + 5min, f.now + 90 * 24h};
+        return issue(asked, f.intermediate);
+    }));
+}
+
 TEST_CASE("a chain whose issuers are missing, or not the issuers, is refused") {
     fixture f;
     const auto other = make_intermediate("Other", private_key::generate(), {f.now - 24h, f.now + 24h}, f.root);
