@@ -67,11 +67,11 @@ outcome simulate(const options& how, std::ostream* trace) {
     result.exit_status = exit_status(end, on.ca.limit_violations(), on.lost());
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
-        R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"hash":"{}",)"
+        R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},"hash":"{}",)"
         R"("excused_share":{:.2f},"moments":{},"wall_seconds":{:.2f}}})",
         how.seed, how.years, how.names, on.issued(), on.renewed, on.ca.count("newOrder"), on.ca.count("renewalInfo"),
         on.asked, on.refused, whole(end.expired), whole(end.unexcused), on.ca.limit_violations(), on.lost(),
-        on.world.hash(), end.excused_share, on.world.time().moments(), seconds);
+        on.abandoned(), on.world.hash(), end.excused_share, on.world.time().moments(), seconds);
     return result;
 }
 

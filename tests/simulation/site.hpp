@@ -50,6 +50,9 @@ public:
 
     /// What went wrong with what was kept. `end` adds what only the end shows.
     std::uint64_t lost() const { return lost_; }
+    /// Certificates that the CA issued and nobody ever got: orders that were made in vain, which end by the CA's limits at
+    /// worst. Nothing that was kept is lost by them.
+    std::uint64_t abandoned() const { return abandoned_; }
     const std::vector<std::string>& losses() const { return losses_; }
     void check_kept();
     void end();
@@ -105,6 +108,7 @@ private:
     std::map<std::string, evercert::wall_time> newest_;
     std::set<std::string> unsaved_;
     std::uint64_t lost_ = 0;
+    std::uint64_t abandoned_ = 0;
     std::vector<std::string> losses_;
 };
 
