@@ -13,7 +13,7 @@ struct history {
     std::uint64_t issued = 0;
 };
 
-/// Some months of a small site, with a restart in the middle.
+/// Some months of a small site, with a kill -9 in the middle.
 history live(std::uint64_t seed) {
     options how;
     how.seed = seed;
@@ -24,7 +24,7 @@ history live(std::uint64_t seed) {
     const auto half = std::chrono::days{55};
     plan_faults(on, 2 * half);
     on.world.time().pass(half);
-    on.restart();
+    on.restart(site::end_type::kill);
     on.world.time().pass(half);
     on.world.trace({});
     lived.hash = on.world.hash();
