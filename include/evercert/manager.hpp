@@ -108,10 +108,12 @@ public:
     asio::awaitable<certificate_ptr> get_certificate(client_hello hello) override;
     void handshake_ended(const certificate_ptr&, handshake_result) noexcept override;
 
-    /// Whether the CA's limits, as the ledger has them, let `names` be ordered now; room is kept for renewals.
+    /// Whether the CA's limits, as the ledger has them, let `names` be ordered now; room is kept for renewals. Orders and failed
+    /// validations are counted for each account, all else for each directory; managers that share a store count for themselves.
     /// Throws `errc::invalid_options` if there are no names.
     issue_answer can_issue(const std::vector<identifier>& names) const;
-    /// Forget what failed for `name`, and what `admission` said: the next handshake or `cert()` tries again at once.
+    /// Forget what failed for `name` and for every set of names that it is in, and what `admission` said of it: the next handshake,
+    /// `cert()`, `manage()` or renewal tries again at once. A CA's `Retry-After` is forgotten with it.
     void forget_failures(const identifier& name);
 
     // Serving.

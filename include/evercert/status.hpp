@@ -38,7 +38,7 @@ struct last_problem {
     int failures = 0;  ///< in a row
 };
 
-/// What there is to know about one certificate, or about a listed name that has none.
+/// What there is to know about one certificate, about a listed name that has none, or about names or a set of them that failed.
 struct certificate_status {
     std::vector<identifier> names;
     certificate_state state = certificate_state::not_asked_for;

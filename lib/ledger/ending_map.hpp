@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bitset>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -14,6 +15,8 @@ namespace evercert {
 
 /// What is kept in so many parts, so that one change rewrites a sixteenth of it.
 inline constexpr int ledger_shards = 16;
+/// Of JSON, for each: a store takes no larger value than `store::value_max`, which is a little more.
+inline constexpr std::size_t ledger_shard_size_max = 1'000'000;
 using shard_set = std::bitset<ledger_shards>;
 
 /// The same for a key in every process and version (FNV-1a).
@@ -24,23 +27,27 @@ constexpr int shard_of_key(std::string_view key) noexcept {
     return static_cast<int>((hash >> 32) % ledger_shards);
 }
 
-/// Values by key, each until its end. Bounded: beyond `entries_max` the one that ends first goes, those that are `precious`
-/// last. Knows which shards were changed. A pure value; not synchronized. Everything is O(log n) but for `shard` and `rewrite`.
+/// Values by key, each until its end. Bounded: beyond `entries_max`, and in each shard beyond `ledger_shard_size_max`, the one that
+/// ends first goes, those that are `precious` last. Knows which shards were changed. A pure value; not synchronized. Everything is
+/// O(log n) but for `shard`, `rewrite` and `any_of`.
 template <typename Value>
 class ending_map {
 public:
     struct entry {
         Value value;
         typename std::multimap<wall_time, std::string>::iterator end;
+        std::size_t size;
     };
     using shard_map = std::map<std::string, entry, std::less<>>;
 
     /// There are few precious keys: each is looked at when one goes.
     using precious = bool (*)(std::string_view key);
+    /// How much JSON it is at most, whatever `rewrite` makes of it.
+    using measure = std::size_t (*)(std::string_view key, const Value&);
 
-    explicit ending_map(
-        std::size_t entries_max, precious is_precious = [](std::string_view) { return false; })
-        : entries_max_{entries_max}, is_precious_{is_precious} {}
+    ending_map(
+        std::size_t entries_max, measure size_of, precious is_precious = [](std::string_view) { return false; })
+        : entries_max_{entries_max}, size_of_{size_of}, is_precious_{is_precious} {}
 
     const Value* find(std::string_view key) const {
         const auto& in = shards_[static_cast<std::size_t>(shard_of_key(key))];
@@ -50,13 +57,18 @@ public:
 
     void put(std::string_view key, Value value, wall_time ends) {
         erase(key);
-        if (entries_max_ == 0)
+        const auto shard = static_cast<std::size_t>(shard_of_key(key));
+        const auto size_of_it = size_of_(key, value);
+        if (entries_max_ == 0 || size_of_it > ledger_shard_size_max)
             return;
         if (size() >= entries_max_)
-            evict();
+            evict([](std::string_view) { return true; });
+        while (sizes_[shard] + size_of_it > ledger_shard_size_max)
+            evict([shard](std::string_view other) { return static_cast<std::size_t>(shard_of_key(other)) == shard; });
         auto end = by_end_.emplace(ends, key);
-        shards_[static_cast<std::size_t>(shard_of_key(key))].emplace(key, entry{std::move(value), end});
-        changed_.set(static_cast<std::size_t>(shard_of_key(key)));
+        shards_[shard].emplace(key, entry{std::move(value), end, size_of_it});
+        sizes_[shard] += size_of_it;
+        changed_.set(shard);
     }
 
     bool erase(std::string_view key) {
@@ -65,6 +77,7 @@ public:
         if (at == in.end())
             return false;
         by_end_.erase(at->second.end);
+        sizes_[static_cast<std::size_t>(shard_of_key(key))] -= at->second.size;
         in.erase(at);
         changed_.set(static_cast<std::size_t>(shard_of_key(key)));
         return true;
@@ -88,6 +101,15 @@ public:
         changed_.set();
     }
 
+    template <typename Predicate>
+    bool any_of(Predicate holds) const {
+        for (const auto& in : shards_)
+            for (const auto& [key, one] : in)
+                if (holds(one.value))
+                    return true;
+        return false;
+    }
+
     std::size_t size() const noexcept { return by_end_.size(); }
     const shard_map& shard(int index) const { return shards_.at(static_cast<std::size_t>(index)); }
 
@@ -97,16 +119,26 @@ public:
     shard_set changed() const noexcept { return changed_; }
 
 private:
-    void evict() {
-        auto at = by_end_.begin();
-        while (at != by_end_.end() && is_precious_(at->second))
-            ++at;
-        erase(std::string{(at == by_end_.end() ? by_end_.begin() : at)->second});
+    /// The first of those that `may_go`; there is one.
+    template <typename Predicate>
+    void evict(Predicate may_go) {
+        auto first = by_end_.end(), at = by_end_.begin();
+        for (; at != by_end_.end(); ++at) {
+            if (!may_go(at->second))
+                continue;
+            if (!is_precious_(at->second))
+                break;
+            if (first == by_end_.end())
+                first = at;
+        }
+        erase(std::string{(at == by_end_.end() ? first : at)->second});
     }
 
     std::size_t entries_max_;
+    measure size_of_;
     precious is_precious_;
     std::array<shard_map, ledger_shards> shards_;
+    std::array<std::size_t, ledger_shards> sizes_{};
     std::multimap<wall_time, std::string> by_end_;
     shard_set changed_;
 };

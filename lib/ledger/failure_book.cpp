@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <boost/json/serialize.hpp>
+
 #include "base/wall_time.hpp"
 
 namespace evercert {
@@ -37,13 +39,55 @@ void shift(failure_record& record, duration by) {
     record.retry_at = plus(record.retry_at, -by);
 }
 
+/// A time in milliseconds of later, or of 1970, has some digits more.
+constexpr std::size_t digits_spare = 64;
+
+std::size_t size_in_json(std::string_view key, const failure_record& record) {
+    return boost::json::serialize(boost::json::object{{key, to_json(record)}}).size() + digits_spare;
+}
+
 bool is_from_the_future(const failure_record& record, wall_time now) {
     return between(now, record.at) > failure_book::step_back_max;
 }
 
 }  // namespace
 
-failure_book::failure_book(std::size_t entries_max, retry_options delays) : delays_{delays}, records_{entries_max} {}
+failure_book::failure_book(std::size_t entries_max, retry_options delays)
+    : delays_{delays}, records_{entries_max, size_in_json} {}
+
+void failure_book::set_account(const std::string& tag) {
+    account_ = tag;
+    std::vector<std::string> others;
+    for (int shard = 0; shard < shards; ++shard)
+        for (const auto& [key, one] : records_.shard(shard))
+            if (is_another_account(one.value))
+                others.push_back(key);
+    for (const auto& key : others)
+        records_.erase(key);
+}
+
+bool failure_book::is_another_account(const failure_record& record) const {
+    return !account_.empty() && !record.account.empty() && record.account != account_;
+}
+
+void failure_book::note_names(std::string_view key, const std::vector<identifier>& names) {
+    const auto* known = records_.find(key);
+    if (!known || names.size() < 2 || names.size() > failure_names_max)
+        return;
+    auto record = *known;
+    record.names = names;
+    const auto ends = end_of(record);
+    records_.put(key, std::move(record), ends);
+}
+
+std::vector<std::string> failure_book::keys_with(const identifier& name) const {
+    std::vector<std::string> found;
+    for (int shard = 0; shard < shards; ++shard)
+        for (const auto& [key, one] : records_.shard(shard))
+            if (std::find(one.value.names.begin(), one.value.names.end(), name) != one.value.names.end())
+                found.push_back(key);
+    return found;
+}
 
 const failure_record* failure_book::find(std::string_view key, wall_time now) const {
     const auto* record = records_.find(key);
@@ -54,6 +98,7 @@ failure_record failure_book::remember(
     std::string_view key, const failure& what, wall_time now, double draw,
     std::optional<std::chrono::seconds> retry_after) {
     auto record = make_record(what, now);
+    record.account = account_;
     if (what.kind == failure_class::cancelled)
         return record;
     clock_moved(now);
@@ -78,6 +123,7 @@ failure_record failure_book::remember(
 void failure_book::refuse(std::string_view key, const failure& what, wall_time now, wall_time until) {
     clock_moved(now);
     auto record = make_record(what, now);
+    record.account = account_;
     record.failures = failures_before(key, now) + 1;
     record.retry_at = std::min(until, plus(now, longest(delays_, what.kind)));
     records_.put(key, record, record.retry_at);
@@ -112,6 +158,8 @@ void failure_book::clock_moved(wall_time now) {
 
 void failure_book::clock_stepped(wall_time now) {
     newest_ = now;
+    if (!records_.any_of([&](const failure_record& record) { return is_from_the_future(record, now); }))
+        return;
     records_.rewrite([&](const std::string&, failure_record& record) {
         if (is_from_the_future(record, now))
             shift(record, between(now, record.at));
@@ -141,6 +189,8 @@ int failure_book::read(int shard, const boost::json::object& from, wall_time now
         const auto bound = plus(record->at, longest(delays_, record->kind));
         record->retry_at = std::min(record->retry_at, bound);
         record->ordered_until = std::min(record->ordered_until, record->retry_at);
+        if (is_another_account(*record))
+            continue;
         const auto* known = records_.find(key);
         if (end_of(*record) > now && (!known || known->at < record->at))
             records_.put(key, *record, end_of(*record));

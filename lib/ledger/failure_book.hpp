@@ -11,6 +11,7 @@
 
 #include <evercert/clock.hpp>
 #include <evercert/failure_class.hpp>
+#include <evercert/identifier.hpp>
 
 #include "base/failure.hpp"
 #include "ledger/ending_map.hpp"
@@ -28,8 +29,11 @@ namespace evercert {
 /// force, and the next change brings all of them back to now.
 class failure_book {
 public:
-    /// Beyond `entries_max` the one that ends first is forgotten.
+    /// Beyond `entries_max`, or if a shard has more text than a store takes, the one that ends first is forgotten.
     failure_book(std::size_t entries_max, retry_options delays);
+
+    /// What is noted from now on is this account's. What another one was told is forgotten.
+    void set_account(const std::string& tag);
 
     /// The record in force: `retry_at` is in the future. Null if there is none. Valid until the next change.
     const failure_record* find(std::string_view key, wall_time now) const;
@@ -48,6 +52,11 @@ public:
 
     /// Note a decision that holds until then, whatever the delays say.
     void refuse(std::string_view key, const failure&, wall_time now, wall_time until);
+
+    /// Of which set the last failure is: a key says one name alone. Nothing for one name, or without a record.
+    void note_names(std::string_view key, const std::vector<identifier>& names);
+    /// The keys of the failed sets that have this name in them.
+    std::vector<std::string> keys_with(const identifier& name) const;
 
     /// After a success. True if there was something to forget.
     bool forget(std::string_view key);
@@ -79,10 +88,12 @@ public:
 
 private:
     void clock_moved(wall_time now);
+    bool is_another_account(const failure_record&) const;
     wall_time end_of(const failure_record&) const;
     int failures_before(std::string_view key, wall_time now) const;
 
     retry_options delays_;
+    std::string account_;
     ending_map<failure_record> records_;
     wall_time newest_ = wall_time::min();
 };

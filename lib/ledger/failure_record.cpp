@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -51,6 +52,22 @@ std::optional<std::int64_t> number(const json::object& in, std::string_view name
     if (found && found->is_int64())
         result = found->get_int64();
     return result;
+}
+
+std::optional<std::vector<identifier>> read_names(const json::object& in) {
+    std::optional<std::vector<identifier>> names{std::in_place};
+    const auto* found = in.if_contains("names");
+    if (!found)
+        return names;
+    if (!found->is_array() || found->get_array().size() > failure_names_max)
+        return std::nullopt;
+    for (const auto& one : found->get_array()) {
+        const auto name = one.is_string() ? identifier::parse(one.get_string()) : std::nullopt;
+        if (!name)
+            return std::nullopt;
+        names->push_back(*name);
+    }
+    return names;
 }
 
 bool is_control(unsigned char c) { return c < 0x20 || c == 0x7f; }
@@ -104,6 +121,14 @@ json::object to_json(const failure_record& record) {
         object["problem_status"] = record.problem_status;
     if (record.ordered())
         object["ordered_until_ms"] = to_milliseconds(record.ordered_until);
+    if (!record.account.empty())
+        object["account"] = record.account;
+    if (!record.names.empty()) {
+        json::array names;
+        for (const auto& name : record.names)
+            names.emplace_back(name.value());
+        object["names"] = std::move(names);
+    }
     return object;
 }
 
@@ -114,17 +139,21 @@ std::optional<failure_record> read_failure(const json::object& in) {
     auto said = text(in, "text", failure_text_size_max);
     auto code = text(in, "code", name_size_max);
     auto problem_type = text(in, "problem_type", name_size_max);
+    auto account = text(in, "account", name_size_max);
+    auto names = read_names(in);
     const auto at = number(in, "at_ms");
     const auto retry_at = number(in, "retry_at_ms");
     std::optional<failure_record> record;
     if (!kind || *kind == failure_class::cancelled || !said || std::any_of(said->begin(), said->end(), is_control) ||
-        !code || !problem_type || !at || !retry_at)
+        !code || !problem_type || !account || !names || !at || !retry_at)
         return record;
     record.emplace();
     record->kind = *kind;
     record->text = std::move(*said);
     record->code = std::move(*code);
     record->problem_type = std::move(*problem_type);
+    record->account = std::move(*account);
+    record->names = std::move(*names);
     record->problem_status =
         static_cast<int>(std::clamp<std::int64_t>(number(in, "problem_status").value_or(0), 0, 999));
     record->at = from_milliseconds(*at);

@@ -4,11 +4,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
 #include <evercert/clock.hpp>
 #include <evercert/failure_class.hpp>
+#include <evercert/identifier.hpp>
 
 #include "base/failure.hpp"
 
@@ -27,12 +29,17 @@ struct failure_record {
     /// Until when the CA's `Retry-After` or a limit forbids another attempt: nobody tries earlier than that, whatever is at
     /// stake. {} = it did not say.
     wall_time ordered_until = {};
+    std::vector<identifier> names = {};  ///< of a set; empty if the key is the name
+    std::string account = {};            ///< whose attempt it was; empty if none was there yet
 
     bool ordered() const noexcept { return ordered_until > at; }
 };
 
 /// Enough for a CA's reason with a few subproblems.
 inline constexpr std::size_t failure_text_size_max = 2048;
+
+/// As many as a certificate has.
+inline constexpr std::size_t failure_names_max = 100;
 
 /// With the texts brought into bounds; it says to try again at once.
 failure_record make_record(const failure&, wall_time now);

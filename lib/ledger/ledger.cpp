@@ -4,6 +4,8 @@
 #include <array>
 #include <set>
 
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 #include <fmt/format.h>
 
 #include "base/wall_time.hpp"
@@ -13,6 +15,7 @@ namespace evercert {
 namespace {
 
 constexpr std::string_view orders_key = "orders";
+constexpr std::string_view orders_prefix = "orders/";
 constexpr std::string_view accounts_key = "accounts";
 constexpr std::string_view domain_prefix = "domain/";
 constexpr std::string_view set_prefix = "names/";
@@ -44,8 +47,16 @@ std::string set_key(const std::vector<identifier>& names) {
     return std::string{set_prefix} + all;
 }
 
+std::size_t size_in_json(std::string_view key, const wall_time&) {
+    constexpr std::size_t time_size_max = 20;
+    constexpr std::size_t punctuation = 2;
+    return boost::json::serialize(boost::json::string{key}).size() + punctuation + time_size_max;
+}
+
 /// What flooding with names must not push out: it would under-count for all of them.
-bool is_of_account(std::string_view key) { return key == orders_key || key == accounts_key; }
+bool is_of_account(std::string_view key) {
+    return key == orders_key || key.starts_with(orders_prefix) || key == accounts_key;
+}
 
 ca_limits checked(ca_limits limits) {
     // A year is longer than any window that a CA has published, and a million more than any count.
@@ -64,14 +75,15 @@ ca_limits checked(ca_limits limits) {
 }  // namespace
 
 ledger::ledger(ca_limits limits, std::size_t entries_max)
-    : limits_{checked(limits)}, buckets_{entries_max, is_of_account} {}
+    : limits_{checked(limits)}, buckets_{entries_max, size_in_json, is_of_account} {}
 
 // What counts against what.
 
 std::vector<ledger::use> ledger::order_uses(order_kind kind) const {
     if (kind.repeats && limits_.renewals_exempt)
         return {};
-    return {{std::string{orders_key}, &limits_.orders, true, "orders", "orders"}};
+    auto key = account_.empty() ? std::string{orders_key} : std::string{orders_prefix} + account_;
+    return {{std::move(key), &limits_.orders, true, "orders", "orders"}};
 }
 
 ledger::use ledger::set_use(const std::vector<identifier>& names) const {
@@ -103,8 +115,8 @@ std::vector<ledger::use> ledger::validation_uses(const std::vector<identifier>& 
     std::vector<use> uses;
     for (const auto& base : bases)
         uses.push_back(
-            {std::string{failed_prefix} + base, &limits_.failed_authorizations, false, "failed validations of " + base,
-             "failed_authorizations"});
+            {std::string{failed_prefix} + (account_.empty() ? base : account_ + "/" + base),
+             &limits_.failed_authorizations, false, "failed validations of " + base, "failed_authorizations"});
     return uses;
 }
 
@@ -113,7 +125,7 @@ ledger::use ledger::account_use() const {
 }
 
 const ca_limit* ledger::limit_of(std::string_view key) const noexcept {
-    if (key == orders_key)
+    if (key == orders_key || key.starts_with(orders_prefix))
         return &limits_.orders;
     if (key == accounts_key)
         return &limits_.accounts;

@@ -42,6 +42,9 @@ public:
     /// own last. A hundred bytes each.
     ledger(ca_limits limits, std::size_t entries_max);
 
+    /// Orders and failed validations are counted for this account; what others ordered or failed is not.
+    void set_account(std::string tag) { account_ = std::move(tag); }
+
     struct verdict {
         bool now = true;
         wall_time not_before = {};  ///< when to ask again; `now` if it may be now
@@ -77,8 +80,10 @@ public:
     shard_set take_changed() noexcept { return buckets_.take_changed(); }
     /// {KEY: milliseconds at which the bucket is full, …}
     boost::json::object to_json(int shard) const;
-    /// Take what a store has. If both have a bucket, the larger debt wins: two processes that wrote in turn have seen each
-    /// other's, and of two that wrote at once one order is forgotten at most. Never more debt than an empty bucket has.
+    /// Take what a store has. If both have a bucket, the larger debt wins; never more than an empty bucket has. It is read when a
+    /// process starts, and written whole: of processes that share a store each counts its own orders and what was there when it
+    /// started, and the last to write a shard overwrites what the others wrote. A CA's limit may then be asked for more often than it
+    /// allows, by as many processes as there are; its answer says so.
     /// Returns how many entries were left out for damage. Marks nothing as changed.
     int read(int shard, const boost::json::object&, wall_time now);
 
@@ -107,6 +112,7 @@ private:
     void notice(wall_time now);
 
     ca_limits limits_;
+    std::string account_;
     ending_map<wall_time> buckets_;
     counts totals_;
     wall_time newest_ = wall_time::min();

@@ -137,7 +137,7 @@ asio::awaitable<account_keeper::client_ptr> account_keeper::register_key(account
 }
 
 void account_keeper::check_ledger() {
-    const auto now = context_.now();
+    const auto now = context_.counted_time();
     const auto verdict = context_.all.with_ledger([&](ledger& book) {
         auto judged = book.can_register(now);
         if (judged.now)

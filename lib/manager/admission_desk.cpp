@@ -13,7 +13,7 @@ admission_desk::answer admission_desk::known(const identifier& name) const {
         return answer::yes;
     if (!context_.options.admission)
         return context_.all.admits(name) ? answer::yes : answer::no;
-    const auto now = context_.now();
+    const auto now = context_.counted_time();
     const auto key = certificate_key({name});
     const auto known = context_.all.with_failures([&](const failure_book& book) {
         if (book.find(key_of(name), now))
@@ -48,7 +48,7 @@ asio::awaitable<bool> admission_desk::ask(identifier name) {
     if (admitted)
         co_return true;
     const auto key = key_of(name);
-    const auto now = context_.now();
+    const auto now = context_.counted_time();
     failure refused;
     refused.code = errc::name_not_allowed;
     refused.text = "the application does not admit " + name.value();

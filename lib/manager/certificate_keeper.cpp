@@ -89,8 +89,9 @@ asio::awaitable<void> certificate_keeper::renew(std::string key) {
     // A success planned it. The flight may have been a handshake's, which knows nothing of the plan.
     if (!result.thrown)
         co_return;
-    const bool remembered = context_.all.with_failures(
-        [&](const failure_book& book) { return book.find(due.key, context_.now()) != nullptr; });
+    const auto now = context_.counted_time();
+    const bool remembered =
+        context_.all.with_failures([&](const failure_book& book) { return book.find(due.key, now) != nullptr; });
     plan_.plan_later(due.key, remembered ? duration{renewal_plan::after_failure} : duration{unremembered_wait});
 }
 
@@ -214,7 +215,7 @@ certificate_record certificate_keeper::make_record(const job& wanted, const cert
 // What comes of it.
 
 void certificate_keeper::refuse_failed(const job& wanted) const {
-    const auto now = context_.now();
+    const auto now = context_.counted_time();
     const auto thrown = context_.all.with_failures([&](const failure_book& book) -> std::exception_ptr {
         const auto* failed = book.find(wanted.key, now);
         if (!failed || (wanted.why == purpose::application && !failed->ordered()))
@@ -233,9 +234,12 @@ void certificate_keeper::remember_failure(const job& wanted, std::exception_ptr 
     // The guard refuses for as long as it lasts; a record by this clock would refuse when it is right again.
     if (failed.code == errc::clock_doubted)
         return;
-    const auto now = context_.now();
-    const auto record = context_.all.with_failures(
-        [&](failure_book& book) { return book.remember(wanted.key, failed, now, context_.draws.share()); });
+    const auto now = context_.counted_time();
+    const auto record = context_.all.with_failures([&](failure_book& book) {
+        const auto noted = book.remember(wanted.key, failed, now, context_.draws.share());
+        book.note_names(wanted.key, wanted.names);
+        return noted;
+    });
     context_.save_failures();
     const auto current = context_.all.certificate(wanted.key);
     const bool expired = current && current->certificate->not_after() <= now;
@@ -263,19 +267,18 @@ asio::awaitable<void> certificate_keeper::restore_memory() {
 }
 
 asio::awaitable<bool> certificate_keeper::read_memory() {
-    auto keys = state::memory_keys();
-    keys.emplace_back(limits_key);
+    auto keys = context_.all.memory_keys();
     keys.emplace_back(hosts_key);
     for (const auto& key : keys) {
         const auto stored = co_await context_.safe.load(key);
         if (!stored || restored_)
             continue;
         try {
-            if (key == limits_key)
+            if (key == limits_key(context_.options.directory_url))
                 context_.all.set_limits(read_limits(*stored));
             else if (key == hosts_key)
                 context_.all.restore_hosts(read_hosts(*stored));
-            else if (const int damaged = context_.all.read_memory(key, *stored, context_.now()); damaged > 0)
+            else if (const int damaged = context_.all.read_memory(key, *stored, context_.counted_time()); damaged > 0)
                 context_.log(log_level::error, "{} entries of {} in the store are damaged and left out", damaged, key);
         } catch (const error& e) {
             context_.log(log_level::error, "{} in the store is damaged, and starts anew: {}", key, e.what());
@@ -289,19 +292,23 @@ asio::awaitable<bool> certificate_keeper::read_memory() {
 
 void certificate_keeper::memory_is_there() {
     restored_ = true;
+    clock_.state_read();
     limits_.restore();
 }
 
 void certificate_keeper::forget_failures(const identifier& name) {
-    const auto key = certificate_key({name});
+    auto keys = context_.all.keys_with(name);
+    keys.insert(certificate_key({name}));
     context_.all.with_failures([&](failure_book& book) {
-        book.forget(key);
-        book.forget(certificate_shelf::trial_key(key));
-        book.forget(admission_desk::key_of(name));
-        return true;
+        for (const auto& key : keys) {
+            book.forget(key);
+            book.forget(certificate_shelf::trial_key(key));
+        }
+        return book.forget(admission_desk::key_of(name));
     });
     context_.save_failures();
-    plan_.plan(key);
+    for (const auto& key : keys)
+        plan_.plan(key);
 }
 
 asio::awaitable<void> certificate_keeper::restore_and_load() {

@@ -128,10 +128,11 @@ void certificate_shelf::roll_back(const certificate_ptr& fresh) {
     rejected.code = errc::invalid_certificate;
     rejected.text = text;
     rejected.kind = failure_class::our_mistake;
+    const auto now = context_.counted_time();
     context_.all.with_failures([&](failure_book& book) {
         // Counted apart: what is published is no failure any more, but one that clients reject again is one more in a row.
-        const auto again = book.remember(trial_key(ended->key), rejected, context_.now(), context_.draws.share());
-        book.refuse(ended->key, rejected, context_.now(), again.retry_at);
+        const auto again = book.remember(trial_key(ended->key), rejected, now, context_.draws.share());
+        book.refuse(ended->key, rejected, now, again.retry_at);
     });
     context_.save_soon(ended->key);
     context_.save_failures();

@@ -23,7 +23,7 @@ clock_opinion clock_guard::judge() {
     const auto now = look();
     const duration tolerance = context_.options.clock_tolerance;
     if (stepped(last_look_, now, tolerance)) {
-        context_.all.with_failures([&](failure_book& book) { book.clock_stepped(now.wall); });
+        settled_ = false;
         turned_.notify_all();
     }
     last_look_ = now;
@@ -34,6 +34,11 @@ clock_opinion clock_guard::judge() {
         evidence.newest_not_before = newest;
     evidence.ca = answer_;
     auto opinion = judge_clock(evidence, now, tolerance);
+    // Before it is believed a step ends no wait: it may be a blip. Nor is it believed for want of evidence that is still in the store.
+    const bool believed = opinion.is == clock_opinion::verdict::trusted && (state_read_ || answer_);
+    if (believed)
+        context_.all.believe(now, !settled_);
+    settled_ = believed;
     tell(opinion);
     return opinion;
 }

@@ -31,6 +31,8 @@ public:
     /// Look every minute, until cancelled, so that doubt is told when it begins and not when something is due.
     asio::awaitable<void> watch();
 
+    /// The evidence that the store has is in memory.
+    void state_read() { state_read_ = true; }
     /// The CA answered.
     void observe(const acme::client&);
     /// Why it is not believed, as of the last look. From any thread.
@@ -50,6 +52,8 @@ private:
     std::optional<clock_evidence::answer> answer_;
     clock_look last_look_;
     std::optional<steady_time> asked_;
+    bool state_read_ = false;
+    bool settled_ = false;  ///< believed, and not stepped since
     event turned_;
     mutable std::mutex mutex_;
     std::optional<std::string> doubt_;

@@ -30,6 +30,12 @@ struct manager_context {
 
     wall_time now() const { return options.clock->wall(); }
 
+    /// What failures and the ledger are counted by: a clock that was stepped does not end them until it is believed.
+    /// Not to be called within `state::with_failures` and `with_ledger`.
+    wall_time counted_time() const {
+        return all.counted_time({options.clock->wall(), options.clock->steady()}, options.clock_tolerance);
+    }
+
     /// What changed without anybody who waits for it to be saved.
     void save_soon(const std::string& key) const {
         safe.mark_unsaved(key);
@@ -41,7 +47,7 @@ struct manager_context {
         const auto changed = all.with_failures([](failure_book& book) { return book.take_changed(); });
         for (int shard = 0; shard < failure_book::shards; ++shard)
             if (changed.test(static_cast<std::size_t>(shard)))
-                safe.mark_unsaved_lazily(failures_key(shard));
+                safe.mark_unsaved_lazily(failures_key(options.directory_url, shard));
     }
 
     /// An event of this time; `fill` completes it. Nothing is made if nobody listens.

@@ -73,7 +73,7 @@ bool order_limits::is_repeat(const certificate_record& before, const std::vector
 }
 
 issue_answer order_limits::can_issue(const std::vector<identifier>& names, order_kind kind) const {
-    const auto now = context_.now();
+    const auto now = context_.counted_time();
     const auto verdict = context_.all.with_ledger([&](ledger& book) { return book.can_issue(names, kind, now); });
     return {verdict.now, verdict.not_before, verdict.because};
 }
@@ -82,7 +82,7 @@ void order_limits::check_ledger(const std::vector<identifier>& names, order_kind
     const auto answer = can_issue(names, kind);
     if (answer.now)
         return;
-    const auto wait = std::chrono::ceil<std::chrono::seconds>(answer.not_before - context_.now());
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(answer.not_before - context_.counted_time());
     throw error{errc::rate_limited, "the CA's limits forbid an order now: " + answer.because, wait};
 }
 
@@ -117,7 +117,7 @@ asio::awaitable<void> order_limits::pass_poll() {
     co_await polls_.acquire(no_end);
     // Five in a second with 100,000 certificates: a crash may forget the last of them, and no disk writes for each.
     remember();
-    context_.safe.mark_unsaved_lazily(std::string{limits_key});
+    context_.safe.mark_unsaved_lazily(limits_key(context_.options.directory_url));
 }
 
 void order_limits::order(const std::vector<identifier>& names, order_kind kind) {
@@ -126,22 +126,26 @@ void order_limits::order(const std::vector<identifier>& names, order_kind kind) 
 }
 
 void order_limits::ordered(const std::vector<identifier>& names, order_kind kind) {
-    context_.all.with_ledger([&](ledger& book) { book.ordered(names, kind, context_.now()); });
+    const auto now = context_.counted_time();
+    context_.all.with_ledger([&](ledger& book) { book.ordered(names, kind, now); });
     ledger_changed();
 }
 
 void order_limits::issued(const std::vector<identifier>& names, order_kind kind) {
-    context_.all.with_ledger([&](ledger& book) { book.issued(names, kind, context_.now()); });
+    const auto now = context_.counted_time();
+    context_.all.with_ledger([&](ledger& book) { book.issued(names, kind, now); });
     ledger_changed();
 }
 
 void order_limits::not_issued(const std::vector<identifier>& names, order_kind kind) {
-    context_.all.with_ledger([&](ledger& book) { book.not_issued(names, kind, context_.now()); });
+    const auto now = context_.counted_time();
+    context_.all.with_ledger([&](ledger& book) { book.not_issued(names, kind, now); });
     ledger_changed();
 }
 
 void order_limits::failed(const std::vector<identifier>& not_authorized) {
-    context_.all.with_ledger([&](ledger& book) { book.failed(not_authorized, context_.now()); });
+    const auto now = context_.counted_time();
+    context_.all.with_ledger([&](ledger& book) { book.failed(not_authorized, now); });
     ledger_changed();
 }
 
@@ -149,16 +153,16 @@ void order_limits::ledger_changed() {
     const auto changed = context_.all.with_ledger([](ledger& book) { return book.take_changed(); });
     for (int shard = 0; shard < ledger::shards; ++shard)
         if (changed.test(static_cast<std::size_t>(shard)))
-            context_.save_soon(ledger_key(shard));
+            context_.save_soon(ledger_key(context_.options.directory_url, shard));
 }
 
 void order_limits::limits_changed() {
     remember();
-    context_.save_soon(std::string{limits_key});
+    context_.save_soon(limits_key(context_.options.directory_url));
 }
 
 void order_limits::remember() {
-    const auto now = context_.now();
+    const auto now = context_.counted_time();
     limits_record limits;
     limits.orders_full = now + orders_.debt();
     limits.new_hosts_full = now + new_hosts_.debt();
@@ -171,8 +175,8 @@ void order_limits::remember() {
 
 void order_limits::restore() {
     const auto limits = context_.all.limits();
-    // A clock that is behind, such as one that starts in 1970, must not make the debts larger than they were.
-    const auto now = std::max(context_.now(), limits.written);
+    // A clock that is behind a little must not make the debts larger than they were.
+    const auto now = std::max(context_.counted_time(), limits.written);
     orders_.restore(between(now, limits.orders_full));
     new_hosts_.restore(between(now, limits.new_hosts_full));
     polls_.restore(between(now, limits.polls_full));

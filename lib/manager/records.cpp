@@ -12,6 +12,7 @@
 
 #include "base/wall_time.hpp"
 #include "crypto/encoding.hpp"
+#include "crypto/jws.hpp"
 #include "http/url.hpp"
 
 namespace evercert {
@@ -81,6 +82,16 @@ json::array names_to_json(const std::vector<identifier>& names) {
     return list;
 }
 
+/// Two directories may be on one host.
+std::string ca_segment(std::string_view directory_url) {
+    auto segment = account_key(directory_url).substr(std::string_view{"accounts/"}.size());
+    const auto digest = sha256(as_bytes(directory_url));
+    segment += ':';
+    for (std::size_t i = 0; i < 4; ++i)
+        segment += fmt::format("{:02x}", digest[i]);
+    return segment;
+}
+
 bool covers(const held_certificate& held, const identifier& name) {
     const auto wildcard = name.wildcard();
     return std::any_of(held.names().begin(), held.names().end(), [&](const identifier& one) {
@@ -121,9 +132,17 @@ std::string pending_key(std::string_view certificate_key) {
     return std::string{orders_prefix} + std::string{certificate_key.substr(certificates_prefix.size())};
 }
 
-std::string failures_key(int shard) { return fmt::format("failures/{:x}", shard); }
+std::string failures_key(std::string_view directory_url, int shard) {
+    return fmt::format("failures/{}/{:x}", ca_segment(directory_url), shard);
+}
 
-std::string ledger_key(int shard) { return fmt::format("ledger/{:x}", shard); }
+std::string ledger_key(std::string_view directory_url, int shard) {
+    return fmt::format("ledger/{}/{:x}", ca_segment(directory_url), shard);
+}
+
+std::string limits_key(std::string_view directory_url) { return "limits/" + ca_segment(directory_url); }
+
+std::string account_tag(const private_key& key) { return jwk_thumbprint(key).substr(0, 16); }
 
 namespace {
 

@@ -87,12 +87,16 @@ struct limits_record {
 std::string account_key(std::string_view directory_url);
 std::string certificate_key(const std::vector<identifier>& names);
 std::string pending_key(std::string_view certificate_key);
-std::string failures_key(int shard);
-std::string ledger_key(int shard);
+/// "failures/ca.test:14000:1f2e3d4c/a", "ledger/…", "limits/…": what one CA, by its directory's URL, was asked and said is no
+/// other's.
+std::string failures_key(std::string_view directory_url, int shard);
+std::string ledger_key(std::string_view directory_url, int shard);
+std::string limits_key(std::string_view directory_url);
+/// What stands for an account's key in the ledger and with failures.
+std::string account_tag(const private_key&);
 inline constexpr std::string_view certificates_prefix = "certificates/";
 inline constexpr std::string_view orders_prefix = "orders/";
 inline constexpr std::string_view hosts_key = "hosts";
-inline constexpr std::string_view limits_key = "limits";
 
 /// The draw of a certificate that comes without one, from its chain, so that each reading gives the same.
 double draw_for(std::string_view chain_pem);

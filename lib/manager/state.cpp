@@ -5,24 +5,31 @@
 #include <fmt/format.h>
 
 #include <evercert/error.hpp>
+#include <evercert/store.hpp>
 
 namespace evercert {
 namespace {
 
-/// The shard of a key such as "ledger/c"; nothing if it is no such key.
-std::optional<int> shard_in(std::string_view key, std::string (&key_of)(int), int shards) {
-    for (int shard = 0; shard < shards; ++shard)
-        if (key == key_of(shard))
+static_assert(ledger_shard_size_max + 2 <= store::value_max, "what is bounded can be saved");
+
+/// The shard of a key such as "ledger/ca.test:1f2e3d4c/c"; nothing if it is no such key of this CA.
+using key_of_shard = std::string (*)(std::string_view directory_url, int shard);
+std::optional<int> shard_in(std::string_view key, key_of_shard key_of, std::string_view directory_url) {
+    const auto slash = key.rfind('/');
+    if (slash == std::string_view::npos || !key.starts_with(key_of(directory_url, 0).substr(0, slash + 1)))
+        return std::nullopt;
+    for (int shard = 0; shard < ledger_shards; ++shard)
+        if (key == key_of(directory_url, shard))
             return shard;
     return std::nullopt;
 }
 
-std::optional<int> failures_shard(std::string_view key) {
-    return key.starts_with("failures/") ? shard_in(key, failures_key, failure_book::shards) : std::nullopt;
-}
-
-std::optional<int> ledger_shard(std::string_view key) {
-    return key.starts_with("ledger/") ? shard_in(key, ledger_key, ledger::shards) : std::nullopt;
+/// Of a time when there was one of them for all CAs: nobody can tell which one said it.
+bool is_of_no_ca(std::string_view key) {
+    const auto slash = key.find('/');
+    return key == "limits" ||
+        (slash != std::string_view::npos && slash == key.rfind('/') &&
+         (key.starts_with("failures/") || key.starts_with("ledger/")));
 }
 
 }  // namespace
@@ -31,6 +38,7 @@ bool host_policy::lists(const identifier& name) const { return std::binary_searc
 
 /// A state that is being read.
 struct state::contents {
+    std::string_view directory_url;
     std::optional<account_record> account;
     host_policy hosts;
     limits_record limits;
@@ -50,7 +58,7 @@ struct state::contents {
             account = read_account(value);
         } else if (key == hosts_key) {
             hosts = read_hosts(value);
-        } else if (key == limits_key) {
+        } else if (key == limits_key(directory_url)) {
             limits = read_limits(value);
         } else if (key.starts_with(certificates_prefix)) {
             auto record = read_certificate(value);
@@ -60,11 +68,11 @@ struct state::contents {
             certificates.emplace(key, std::move(record));
         } else if (key.starts_with(orders_prefix)) {
             pending.emplace(key, read_pending(value));
-        } else if (const auto failed = failures_shard(key)) {
+        } else if (const auto failed = shard_in(key, failures_key, directory_url)) {
             check(failures.read(*failed, value, now));
-        } else if (const auto entries = ledger_shard(key)) {
+        } else if (const auto entries = shard_in(key, ledger_key, directory_url)) {
             check(spent.read(*entries, value, now));
-        } else {
+        } else if (!is_of_no_ca(key)) {
             unknown.emplace(key, value);
         }
     }
@@ -76,12 +84,12 @@ state::state(std::string directory_url, const bounds& given)
       failures_{given.failures_max, given.retry},
       ledger_{given.limits, given.failures_max} {}
 
-std::vector<std::string> state::memory_keys() {
-    std::vector<std::string> keys;
+std::vector<std::string> state::memory_keys() const {
+    std::vector<std::string> keys{limits_key(directory_url_)};
     for (int shard = 0; shard < failure_book::shards; ++shard)
-        keys.push_back(failures_key(shard));
+        keys.push_back(failures_key(directory_url_, shard));
     for (int shard = 0; shard < ledger::shards; ++shard)
-        keys.push_back(ledger_key(shard));
+        keys.push_back(ledger_key(directory_url_, shard));
     return keys;
 }
 
@@ -91,17 +99,17 @@ state_items state::items() const {
     if (account_)
         items[account_key(account_->directory_url)] = to_json(*account_);
     items[std::string{hosts_key}] = to_json(hosts_);
-    items[std::string{limits_key}] = to_json(limits_);
+    items[limits_key(directory_url_)] = to_json(limits_);
     for (const auto& [key, record] : certificates_)
         items[key] = to_json(record);
     for (const auto& [key, order] : pending_)
         items[key] = to_json(order);
     for (int shard = 0; shard < failure_book::shards; ++shard)
         if (auto value = failures_.to_json(shard); !value.empty())
-            items[failures_key(shard)] = std::move(value);
+            items[failures_key(directory_url_, shard)] = std::move(value);
     for (int shard = 0; shard < ledger::shards; ++shard)
         if (auto value = ledger_.to_json(shard); !value.empty())
-            items[ledger_key(shard)] = std::move(value);
+            items[ledger_key(directory_url_, shard)] = std::move(value);
     return items;
 }
 
@@ -114,11 +122,11 @@ std::optional<boost::json::object> state::item(const std::string& key) const {
         found = to_json(*account_);
     else if (key == hosts_key)
         found = to_json(hosts_);
-    else if (key == limits_key)
+    else if (key == limits_key(directory_url_))
         found = to_json(limits_);
-    else if (const auto failed = failures_shard(key))
+    else if (const auto failed = shard_in(key, failures_key, directory_url_))
         found = failures_.to_json(*failed);
-    else if (const auto entries = ledger_shard(key))
+    else if (const auto entries = shard_in(key, ledger_key, directory_url_))
         found = ledger_.to_json(*entries);
     else if (const auto order = pending_.find(key); order != pending_.end())
         found = to_json(order->second);
@@ -128,16 +136,29 @@ std::optional<boost::json::object> state::item(const std::string& key) const {
 }
 
 void state::replace(const state_items& items, wall_time now) {
-    contents read{{}, {}, {}, {}, {}, {bounds_.failures_max, bounds_.retry}, {bounds_.limits, bounds_.failures_max},
+    contents read{directory_url_,
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  {bounds_.failures_max, bounds_.retry},
+                  {bounds_.limits, bounds_.failures_max},
                   {}};
     const auto own_account = account_key(directory_url_);
-    for (const auto& [key, value] : items) {
+    const auto read_item = [&](const std::string& key, const boost::json::object& value) {
         try {
             read.read(key, value, own_account, now);
         } catch (const error& e) {
             throw error{errc::state_damaged, "the item " + quoted(key) + " is damaged: " + e.what()};
         }
-    }
+    };
+    // First what says when the others were written.
+    if (const auto limits = items.find(limits_key(directory_url_)); limits != items.end())
+        read_item(limits->first, limits->second);
+    now = time_to_read_by(read.limits.written, now);
+    for (const auto& [key, value] : items)
+        read_item(key, value);
     if (read.account && read.account->directory_url != directory_url_) {
         read.unknown.emplace(own_account, to_json(*read.account));
         read.account.reset();
@@ -151,6 +172,7 @@ void state::replace(const state_items& items, wall_time now) {
     failures_ = std::move(read.failures);
     ledger_ = std::move(read.spent);
     unknown_ = std::move(read.unknown);
+    count_for_account();
     newest_ = {};
     for (const auto& [key, record] : certificates_)
         newest_ = std::max(newest_, {record.certificate->not_before(), key});
@@ -158,9 +180,9 @@ void state::replace(const state_items& items, wall_time now) {
 
 int state::read_memory(const std::string& key, const boost::json::object& value, wall_time now) {
     const std::lock_guard lock{mutex_};
-    if (const auto failed = failures_shard(key))
+    if (const auto failed = shard_in(key, failures_key, directory_url_))
         return failures_.read(*failed, value, now);
-    if (const auto entries = ledger_shard(key))
+    if (const auto entries = shard_in(key, ledger_key, directory_url_))
         return ledger_.read(*entries, value, now);
     return 0;
 }
@@ -173,6 +195,45 @@ std::optional<account_record> state::account() const {
 void state::set_account(account_record account) {
     const std::lock_guard lock{mutex_};
     account_ = std::move(account);
+    count_for_account();
+}
+
+void state::count_for_account() {
+    if (!account_)
+        return;
+    const auto tag = account_tag(account_->key);
+    failures_.set_account(tag);
+    ledger_.set_account(tag);
+}
+
+wall_time state::time_to_read_by(wall_time written, wall_time now) const {
+    const std::lock_guard lock{mutex_};
+    if (believed_)
+        return now;
+    return evercert::counted_time(std::nullopt, written, {now, {}}, failure_book::step_back_max);
+}
+
+wall_time state::counted_time(const clock_look& now, duration tolerance) const {
+    const std::lock_guard lock{mutex_};
+    return evercert::counted_time(believed_, limits_.written, now, tolerance);
+}
+
+void state::believe(const clock_look& now, bool stepped) {
+    const std::lock_guard lock{mutex_};
+    believed_ = now;
+    if (stepped)
+        failures_.clock_stepped(now.wall);
+}
+
+std::set<std::string> state::keys_with(const identifier& name) const {
+    const std::lock_guard lock{mutex_};
+    std::set<std::string> keys;
+    for (auto& key : failures_.keys_with(name))
+        keys.insert(std::move(key));
+    for (const auto& [key, record] : certificates_)
+        if (const auto names = record.names(); std::find(names.begin(), names.end(), name) != names.end())
+            keys.insert(key);
+    return keys;
 }
 
 host_policy state::hosts() const {

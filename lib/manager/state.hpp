@@ -15,6 +15,7 @@
 #include "ledger/failure_book.hpp"
 #include "ledger/ledger.hpp"
 #include "manager/records.hpp"
+#include "renewal/clock_check.hpp"
 #include "store/document.hpp"
 
 namespace evercert {
@@ -89,13 +90,22 @@ public:
 
     /// Read what belongs to the failures or the ledger. Returns how many entries were left out for damage.
     int read_memory(const std::string& key, const boost::json::object&, wall_time now);
-    /// The store keys of both, as far as this state has them, besides `limits_key`.
-    static std::vector<std::string> memory_keys();
+    /// The store keys of both and of the limits, these first: they say when the state was written.
+    std::vector<std::string> memory_keys() const;
+
+    /// What failures and the ledger are counted by: see `evercert::counted_time`.
+    wall_time counted_time(const clock_look& now, duration tolerance) const;
+    /// The clock is right. `stepped`: it was not the same as before, or nobody knew.
+    void believe(const clock_look& now, bool stepped);
+    /// The keys of certificates and failures of which `name` is a part.
+    std::set<std::string> keys_with(const identifier& name) const;
     /// The key of the record that has this certificate.
     std::optional<std::string> key_of(const held_ptr&) const;
 
 private:
     struct contents;
+    void count_for_account();
+    wall_time time_to_read_by(wall_time written, wall_time now) const;
 
     std::string directory_url_;
     bounds bounds_;
@@ -109,6 +119,7 @@ private:
     std::pair<wall_time, std::string> newest_;
     failure_book failures_;
     ledger ledger_;
+    std::optional<clock_look> believed_;
     state_items unknown_;
 };
 

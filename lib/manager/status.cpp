@@ -30,6 +30,19 @@ certificate_state state_of(const manager_context& context, const std::string& ke
                                                                                 : certificate_state::valid;
 }
 
+/// Sets of several names that failed and have no certificate.
+std::vector<std::vector<identifier>> failed_sets(const state& all) {
+    auto sets = all.with_failures([](const failure_book& book) {
+        std::vector<std::vector<identifier>> found;
+        for (const auto& key : book.keys(certificates_prefix))
+            if (const auto* last = book.last(std::string{certificates_prefix} + key); !last->names.empty())
+                found.push_back(last->names);
+        return found;
+    });
+    std::erase_if(sets, [&](const auto& names) { return all.certificate(certificate_key(names)).has_value(); });
+    return sets;
+}
+
 }  // namespace
 
 certificate_status status_of(const manager_context& context, const std::string& key, const certificate_record& record) {
@@ -52,10 +65,10 @@ certificate_status status_of(const manager_context& context, const std::string& 
     return status;
 }
 
-certificate_status status_without_certificate(const manager_context& context, const identifier& name) {
-    const auto key = certificate_key({name});
+certificate_status status_without_certificate(const manager_context& context, const std::vector<identifier>& names) {
+    const auto key = certificate_key(names);
     certificate_status status;
-    status.names = {name};
+    status.names = names;
     status.next = next_act::obtain;
     status.reason = "nobody has asked for it yet";
     status.problem = problem_of(context, key);
@@ -68,7 +81,10 @@ certificate_status status_without_certificate(const manager_context& context, co
             const auto* last = book.last(key);
             return last ? std::optional{last->retry_at} : std::nullopt;
         });
-        status.reason = "the last attempt failed; from then on the next client that asks for it has it tried again";
+        // No client asks for a set.
+        status.reason = names.size() > 1
+            ? "the last attempt failed; the next call of manage() tries it again"
+            : "the last attempt failed; from then on the next client that asks for it has it tried again";
     }
     return status;
 }
@@ -93,7 +109,11 @@ std::optional<certificate_status> manager::impl::status(const identifier& name) 
         if (record)
             return status_of(context, *key, *record);
     }
-    auto without = status_without_certificate(context, name);
+    auto without = status_without_certificate(context, {name});
+    if (without.state == certificate_state::not_asked_for)
+        for (const auto& set : failed_sets(all))
+            if (std::find(set.begin(), set.end(), name) != set.end())
+                return status_without_certificate(context, set);
     if (!all.lists(name) && without.state == certificate_state::not_asked_for)
         return std::nullopt;
     return without;
@@ -117,14 +137,18 @@ manager_status manager::impl::status() const {
             seen.insert(record->names().begin(), record->names().end());
             status.certificates.push_back(status_of(context, key, *record));
         }
+    for (const auto& set : failed_sets(all)) {
+        seen.insert(set.begin(), set.end());
+        status.certificates.push_back(status_without_certificate(context, set));
+    }
     for (const auto& name : all.hosts().names)
         if (!seen.contains(name))
-            status.certificates.push_back(status_without_certificate(context, name));
+            status.certificates.push_back(status_without_certificate(context, {name}));
     // Names that clients asked for, and that failed, are in no list.
     const auto failed = all.with_failures([](const failure_book& book) { return book.keys(certificates_prefix); });
     for (const auto& one : failed)
         if (const auto name = identifier::parse(one); name && !all.lists(*name) && seen.insert(*name).second)
-            status.certificates.push_back(status_without_certificate(context, *name));
+            status.certificates.push_back(status_without_certificate(context, {*name}));
     std::sort(status.certificates.begin(), status.certificates.end(), [](const auto& a, const auto& b) {
         return a.names < b.names;
     });

@@ -65,6 +65,15 @@ clock_opinion judge_clock(const clock_evidence& evidence, const clock_look& now,
     return {};
 }
 
+wall_time counted_time(
+    const std::optional<clock_look>& believed, wall_time last_write, const clock_look& now, duration tolerance) {
+    if (believed)
+        return stepped(*believed, now, tolerance) ? plus(believed->wall, now.steady - believed->steady) : now.wall;
+    const auto since = between(last_write, now.wall);
+    const bool contradicts = since < -tolerance || since > silence_max;
+    return last_write != wall_time{} && contradicts ? last_write : now.wall;
+}
+
 std::optional<duration> stepped(const clock_look& before, const clock_look& now, duration tolerance) {
     const auto step = step_between(before, now);
     std::optional<duration> result;

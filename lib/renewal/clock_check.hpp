@@ -49,6 +49,11 @@ clock_opinion judge_clock(const clock_evidence&, const clock_look& now, duration
 /// `tolerance`.
 std::optional<duration> stepped(const clock_look& before, const clock_look& now, duration tolerance);
 
+/// The time that what is kept is counted by: the wall clock's; but if it was stepped since it was `believed` last, or contradicts the
+/// last write before anybody believed it, on from there. A step that is not confirmed ends no wait and no record.
+wall_time counted_time(
+    const std::optional<clock_look>& believed, wall_time last_write, const clock_look& now, duration tolerance);
+
 /// A living manager saves more often than that. After a longer silence the clock may have run away.
 inline constexpr std::chrono::days silence_max{400};
 

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <evercert/error.hpp>
+#include <evercert/store.hpp>
 
 #include "base/wall_time.hpp"
 #include "catch.hpp"
@@ -408,4 +409,99 @@ TEST_CASE(
     f.book.remember("other", make_failure(), t0 + 1h, 0);
     CHECK_FALSE(f.book.last("admission/a.test"));
     CHECK(f.book.keys("nothing/").empty());
+}
+
+TEST_CASE("what another account was told is forgotten, and what was told before there was one stays") {
+    fixture f;
+    f.book.remember("before", make_failure(), t0, 0);
+    f.book.set_account("one");
+    f.book.remember("first", make_failure(), t0, 0);
+    f.book.refuse("refused", make_failure(), t0, t0 + 1h);
+    CHECK(f.book.last("before"));
+    const auto saved = copy_of(f.book, t0);
+    CHECK(saved.last("first")->account == "one");
+
+    f.book.set_account("one");
+    CHECK(f.book.size() == 3);
+    f.book.take_changed();
+    f.book.set_account("two");
+    CHECK(f.book.size() == 1);
+    CHECK(f.book.last("before"));
+    CHECK(f.book.take_changed().test(static_cast<std::size_t>(failure_book::shard_of("first"))));
+
+    for (int shard = 0; shard < failure_book::shards; ++shard)
+        CHECK(f.book.read(shard, reparse(saved.to_json(shard)), t0) == 0);
+    CHECK(f.book.size() == 1);
+    f.book.set_account("one");
+    for (int shard = 0; shard < failure_book::shards; ++shard)
+        f.book.read(shard, reparse(saved.to_json(shard)), t0);
+    CHECK(f.book.size() == 3);
+}
+
+TEST_CASE("a set's failure has its names, is found by each of them, and is saved with them") {
+    fixture f;
+    const std::vector<identifier> names{"a.test", "*.b.test"};
+    f.book.note_names("set", names);
+    CHECK_FALSE(f.book.last("set"));
+    f.book.remember("set", make_failure(), t0, 0);
+    f.book.note_names("set", names);
+    f.book.remember("one", make_failure(), t0, 0);
+    f.book.note_names("one", {"a.test"});
+    CHECK(f.book.last("one")->names.empty());
+    const auto copy = copy_of(f.book, t0);
+    for (const auto* book : std::initializer_list<const failure_book*>{&f.book, &copy}) {
+        CHECK(book->last("set")->names == names);
+        CHECK(book->keys_with("a.test") == std::vector<std::string>{"set"});
+        CHECK(book->keys_with("*.b.test") == std::vector<std::string>{"set"});
+        CHECK(book->keys_with("b.test").empty());
+    }
+    f.book.remember("set", make_failure(), t0 + 1h, 0);
+    f.book.note_names("set", names);
+    CHECK(f.book.last("set")->failures == 2);
+}
+
+TEST_CASE("a record whose names are no names, or too many, is damaged") {
+    fixture f;
+    f.book.remember("set", make_failure(), t0, 0);
+    f.book.note_names("set", {"a.test", "b.test"});
+    const int shard = failure_book::shard_of("set");
+    const auto good = f.book.to_json(shard);
+    const auto damaged_with = [&](boost::json::value names) {
+        auto changed = good;
+        changed["set"].as_object()["names"] = std::move(names);
+        failure_book read{enough, retry_options{}};
+        return read.read(shard, changed, t0);
+    };
+    CHECK(damaged_with({"a.test", "b.test"}) == 0);
+    CHECK(damaged_with("a.test") == 1);
+    CHECK(damaged_with({"a.test", "not a name"}) == 1);
+    CHECK(damaged_with({"a.test", 1}) == 1);
+    CHECK(damaged_with(boost::json::array(failure_names_max + 1, "a.test")) == 1);
+}
+
+TEST_CASE("no shard has more text than a store takes, however much a CA says; those that end first go") {
+    failure_book book{100'000, retry_options{}};
+    const std::string longest(failure_text_size_max, '"');  // twice as long in JSON
+    constexpr int names = 6000;
+    const auto key = [](int i) { return "certificates/a" + std::to_string(i) + ".test"; };
+    for (int i = 0; i < names; ++i)
+        book.remember(key(i), make_failure(failure_class::connection, longest), t0 + i * 1ms, 0);
+    CHECK(book.size() > 3000);
+    CHECK(book.size() < 4000);
+    CHECK_FALSE(book.last(key(0)));
+    for (int i = names - 1000; i < names; ++i)
+        if (!book.last(key(i)))
+            FAIL(key(i) << " was forgotten");
+    for (int shard = 0; shard < failure_book::shards; ++shard) {
+        const auto size = boost::json::serialize(book.to_json(shard)).size();
+        CHECK(size <= store::value_max);
+        CHECK(size > 900'000);
+    }
+    // There is room again.
+    for (int i = 0; i < names; ++i)
+        book.forget(key(i));
+    CHECK(book.size() == 0);
+    for (int i = 0; i < names; ++i)
+        book.remember(key(i), make_failure(), t0, 0);
+    CHECK(book.size() == names);
 }

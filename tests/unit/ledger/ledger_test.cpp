@@ -3,6 +3,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <evercert/store.hpp>
+
 #include "catch.hpp"
 #include "ledger/ledger.hpp"
 
@@ -470,4 +472,48 @@ TEST_CASE("whatever is ordered when allowed, no span of a limit's window has mor
     }
     CHECK(most > 10);
     CHECK(most < 20);
+}
+
+TEST_CASE("orders and failed validations are an account's own, certificates of a domain are everybody's") {
+    ledger book{lets_encrypt_limits(), enough};
+    book.set_account("one");
+    CHECK(order_all(book, domain, newcomer, t0) == 240);
+    for (int i = 0; i < 5; ++i)
+        book.failed({"bad.test"}, t0);
+    CHECK_FALSE(book.can_issue({"bad.test"}, renewal, t0).now);
+    book.set_account("two");
+    CHECK(book.can_issue({"bad.test"}, newcomer, t0).now);
+    CHECK(order_all(book, host, newcomer, t0) == 40);
+    book.set_account("one");
+    CHECK_FALSE(book.can_issue({"bad.test"}, renewal, t0).now);
+    const auto refused = book.can_issue({"new.test"}, newcomer, t0);
+    CHECK_THAT(refused.because, ContainsSubstring("limit orders"));
+    const auto of_domain = book.can_issue(host(100), renewal, t0);
+    CHECK(of_domain.now);
+    // Both accounts' are saved.
+    ledger copy{lets_encrypt_limits(), enough};
+    CHECK(read_all(copy, shards_of(book), t0) == 0);
+    copy.set_account("one");
+    CHECK_FALSE(copy.can_issue({"new.test"}, newcomer, t0).now);
+    copy.set_account("two");
+    CHECK(copy.can_issue({"new.test"}, newcomer, t0).now);
+    CHECK_THAT(copy.can_issue(host(100), newcomer, t0).because, ContainsSubstring("example.com"));
+}
+
+TEST_CASE("no shard of the ledger has more text than a store takes, however many names there may be") {
+    ledger book{only(&ca_limits::failed_authorizations), 10'000'000};
+    const std::string tail =
+        "." + std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c') + ".test";
+    const auto name = [&](int i) { return "x" + std::to_string(i) + tail; };
+    int in_shard = 0;
+    for (int i = 0; in_shard < 6000; ++i) {
+        if (shard_of_key("failed/" + name(i)) != 0)
+            continue;
+        book.failed({identifier{name(i)}}, t0);
+        ++in_shard;
+    }
+    CHECK(book.size() < 6000);
+    const auto size = boost::json::serialize(book.to_json(0)).size();
+    CHECK(size <= store::value_max);
+    CHECK(size > 900'000);
 }

@@ -219,3 +219,63 @@ TEST_CASE("nothing is deleted while the clock is doubted, however long ago it sa
     CHECK(site.manager->find("a.test"));
     CHECK(site.heard(event_type::forgotten) == 0);
 }
+
+TEST_CASE("a blip of the clock ends no Retry-After, and gives back nothing of the CA's limits") {
+    const auto wrong = GENERATE(y1970, y2050);
+    const std::string when = GENERATE("running", "at its start", "stopped in it");
+    CAPTURE(wrong.time_since_epoch().count(), when);
+    test::simulated_site site{[](auto& options) {
+        options.limits = ca_limits{};
+        options.limits->orders = {3, 30 * day};
+        options.limits->renewal_reserve_percent = 0;
+    }};
+    site.start();
+    CHECK(site.cert("a.test"));
+    CHECK(site.cert("b.test"));
+    site.ca->fail_all("newOrder", 429, "rateLimited", "too many", "86400");
+    CHECK_FALSE(site.ask("c.test"));
+    site.ca->recover();
+    CHECK(orders(site) == 3);
+    const auto retry = site.status("c.test").next_at.value();
+    const auto used_up = site.manager->can_issue({"d.test"});
+    CHECK_FALSE(used_up.now);
+    site.pass(1h);
+    if (when == "at its start")
+        site.stop();
+    site.clock->set(wrong);
+    if (when == "at its start") {
+        site.make_manager();
+        site.start();
+    }
+    for (int i = 0; i < 3; ++i) {
+        CHECK_FALSE(site.ask("c.test"));
+        CHECK_FALSE(site.ask("d.test"));
+        CHECK_FALSE(site.manager->can_issue({"d.test"}).now);
+        site.pass(5min);
+    }
+    if (when == "stopped in it")
+        site.stop();
+    set_right(site);
+    if (when == "stopped in it") {
+        site.make_manager();
+        site.start();
+    }
+    site.pass(15min);
+    CHECK_FALSE(site.manager->status().clock_doubt);
+
+    // Whom the CA told when to come back comes neither earlier nor much later, and for an application, too.
+    CHECK_FALSE(site.ask("c.test"));
+    CHECK(site.refusal_text.find("too many") != std::string::npos);
+    CHECK_THROWS_AS(site.cert("c.test"), error);
+    const auto& c = site.status("c.test");
+    CHECK(c.next_at.value() - retry < 1s);
+    CHECK(retry - c.next_at.value() < 1s);
+    const auto still = site.manager->can_issue({"d.test"});
+    CHECK_FALSE(still.now);
+    CHECK(still.because == used_up.because);
+    CHECK(still.not_before - used_up.not_before < 1s);
+    CHECK(used_up.not_before - still.not_before < 1s);
+    CHECK(orders(site) == 3);
+    site.pass(used_up.not_before - site.clock->wall() + 1s);
+    CHECK(site.ask("c.test"));
+}

@@ -290,3 +290,63 @@ TEST_CASE("what the store has never replaces a later certificate, and a later on
     CHECK(site.heard(event_type::loaded) == 1);
     CHECK(site.ca->certificates_issued() == issued);
 }
+
+TEST_CASE(
+    "a set that failed is in the status under all of its names, over a restart, and any of them has it forgotten") {
+    test::simulated_site site;
+    site.start();
+    site.ca->fail_all("newOrder", 429, "rateLimited", "too many", "86400");
+    const std::vector<identifier> set{"a.test", "b.test"}, other{"c.test", "d.test"};
+    CHECK_THROWS_AS(site.run(site.manager->manage(set)), error);
+    CHECK_THROWS_AS(site.run(site.manager->manage(other)), error);
+    site.ca->recover();
+    const bool restart = GENERATE(false, true);
+    CAPTURE(restart);
+    if (restart) {
+        site.restart();
+        site.pass(1s);
+    }
+    CHECK_THROWS_AS(site.run(site.manager->manage(set)), error);
+    CHECK(site.ca->count("newOrder") == 2);
+    const auto all = site.manager->status();
+    REQUIRE(all.certificates.size() == 2);
+    CHECK(all.certificates[0].names == set);
+    CHECK(all.certificates[1].names == other);
+    for (const auto& name : set) {
+        const auto status = site.status(name);
+        CHECK(status.names == set);
+        CHECK(status.state == certificate_state::failed);
+        CHECK(status.problem.value().text.find("too many") != std::string::npos);
+        CHECK(status.next_at.value() > site.clock->wall() + 23h);
+        CHECK(status.reason.find("manage()") != std::string::npos);
+    }
+    site.manager->forget_failures("b.test");
+    site.pass(1s);
+    CHECK_FALSE(site.manager->status("a.test"));
+    CHECK(site.manager->status("d.test"));
+    CHECK(site.run(site.manager->manage(set)));
+    CHECK(site.status("b.test").state == certificate_state::valid);
+    CHECK_THROWS_AS(site.run(site.manager->manage(other)), error);
+    CHECK(site.ca->count("newOrder") == 3);
+}
+
+TEST_CASE(
+    "a listed name whose set failed is in the status once, and one that has a certificate of its own shows that") {
+    test::simulated_site site;
+    site.start();
+    site.manager->set_hosts({"a.test", "b.test"});
+    CHECK(site.cert("a.test"));
+    site.ca->fail_all("newOrder", 500, "serverInternal", "down");
+    const std::vector<identifier> set{"a.test", "b.test"};
+    CHECK_THROWS_AS(site.run(site.manager->manage(set)), error);
+    CHECK(site.status("a.test").state == certificate_state::valid);
+    CHECK(site.status("b.test").names == set);
+    const auto all = site.manager->status().certificates;
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].names == std::vector<identifier>{"a.test"});
+    CHECK(all[1].names == set);
+    site.ca->recover();
+    CHECK(site.run(site.manager->manage(set)));
+    for (const auto& one : site.manager->status().certificates)
+        CHECK(one.state == certificate_state::valid);
+}

@@ -240,3 +240,82 @@ TEST_CASE("replacements are exempt, so renewals never wait for new names that us
     CHECK(site.heard(event_type::expired) == 0);
     CHECK(site.heard(event_type::failed) == 0);
 }
+
+namespace {
+
+/// Three orders in a month.
+ca_limits three_orders() {
+    ca_limits limits;
+    limits.orders = {3, 30 * day};
+    limits.renewal_reserve_percent = 0;
+    return limits;
+}
+
+/// Two names obtained, one told to come back in ten days, and so no orders left.
+void use_up(test::simulated_site& site) {
+    CHECK(obtained(site, 2) == 2);
+    site.ca->fail_all("newOrder", 429, "rateLimited", "too many", "864000");
+    CHECK_FALSE(site.ask("c.test"));
+    site.ca->recover();
+    CHECK_FALSE(site.manager->can_issue({"d.test"}).now);
+    CHECK_FALSE(site.ask("c.test"));
+    CHECK_FALSE(site.ask("d.test"));
+}
+
+}  // namespace
+
+TEST_CASE("what staging refused and counted is nothing to production, and is still there when one comes back to it") {
+    test::simulated_site site{no_own_limits(three_orders())};
+    const auto production = site.make_ca();
+    site.start();
+    use_up(site);
+    const auto to_production = [&](auto& options) {
+        no_own_limits(three_orders())(options);
+        options.directory_url = production->directory_url();
+        options.http.ca_file = production->api_root_file();
+    };
+    site.restart(to_production);
+    site.pass(1s);
+    CHECK_FALSE(site.manager->status("c.test"));
+    CHECK(site.manager->can_issue({"d.test"}).now);
+    CHECK(site.ask("c.test"));
+    CHECK(site.ask("d.test"));
+    CHECK(production->count("newOrder") == 2);
+    CHECK(site.ca->count("newOrder") == 3);
+
+    site.restart(no_own_limits(three_orders()));
+    site.pass(1s);
+    CHECK_FALSE(site.manager->can_issue({"e.test"}).now);
+    CHECK_FALSE(site.ask("e.test"));
+    CHECK(site.manager->status("c.test"));
+    CHECK(site.ca->count("newOrder") == 3);
+}
+
+TEST_CASE("what one account was refused and ordered is nothing to another one") {
+    test::simulated_site site{no_own_limits(three_orders())};
+    site.start();
+    use_up(site);
+    site.stop();
+    const auto accounts = site.run(site.store->list("accounts/"));
+    REQUIRE(accounts.size() == 1);
+    const auto first = site.run(site.store->load(accounts.front())).value();
+    site.run(site.store->remove(accounts.front()));
+    site.make_manager();
+    site.start();
+    site.run(site.manager->register_account("ops@a.test"));
+    CHECK(site.ca->count("newAccount") == 2);
+    CHECK_FALSE(site.manager->status("c.test"));
+    CHECK(site.manager->can_issue({"d.test"}).now);
+    CHECK(site.ask("c.test"));
+    CHECK(site.ask("d.test"));
+    CHECK(site.ca->count("newOrder") == 5);
+    // The first one's orders are still counted for it; what it was refused was forgotten.
+    site.stop();
+    site.run(site.store->save(accounts.front(), first));
+    site.make_manager();
+    site.start();
+    site.pass(1s);
+    CHECK_FALSE(site.manager->can_issue({"e.test"}).now);
+    CHECK_FALSE(site.ask("e.test"));
+    CHECK(site.ca->count("newOrder") == 5);
+}

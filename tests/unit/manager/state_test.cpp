@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <set>
@@ -111,7 +112,7 @@ TEST_CASE("every member that is missing or of another type is named") {
         if (key.starts_with("failures/") || key.starts_with("ledger/"))
             continue;  // maps: below
         for (const auto& member : value) {
-            const bool needed = !key.starts_with("certificates/") && key != limits_key;
+            const bool needed = !key.starts_with("certificates/") && key != limits_key(directory);
             if (needed || !optional.contains(std::string{member.key()})) {
                 auto without = items;
                 without[key].erase(member.key());
@@ -149,8 +150,8 @@ TEST_CASE("a certificate that comes without a draw has one from its chain, the s
 
 TEST_CASE("a time that no clock can show is brought into those that can") {
     auto items = filled();
-    items["limits"]["orders_full_ms"] = std::numeric_limits<std::int64_t>::max();
-    items["limits"]["new_hosts_full_ms"] = std::numeric_limits<std::int64_t>::min();
+    items[limits_key(directory)]["orders_full_ms"] = std::numeric_limits<std::int64_t>::max();
+    items[limits_key(directory)]["new_hosts_full_ms"] = std::numeric_limits<std::int64_t>::min();
     state all{directory};
     all.replace(items, now);
     CHECK(all.limits().orders_full > now + std::chrono::days{365 * 200});
@@ -176,6 +177,61 @@ TEST_CASE("what belongs to another CA, or to a later evercert, is kept") {
     state all{directory, strict()};
     all.replace(items, now);
     CHECK(all.items() == items);
+}
+
+TEST_CASE("a state that is read in 1970 or in 2050 keeps its failures for as long as when it was written") {
+    const auto items = filled();
+    const wall_time wrong = GENERATE(wall_time{24h}, wall_time{std::chrono::sys_days{std::chrono::year{2050} / 1 / 1}});
+    state all{directory, strict()};
+    all.replace(items, wrong);
+    CHECK(all.items() == items);
+    // Who believes that it is 2050 has nothing of it.
+    state later{directory, strict()};
+    later.believe({std::chrono::sys_days{std::chrono::year{2050} / 1 / 1}, {}}, true);
+    later.replace(items, std::chrono::sys_days{std::chrono::year{2050} / 1 / 1});
+    CHECK(later.with_failures([](const failure_book& book) { return book.size(); }) == 0);
+}
+
+TEST_CASE("what no CA's key has of failures, ledger and limits is left out, and another CA's is kept") {
+    const auto items = filled();
+    auto with_others = items;
+    const auto elsewhere = "https://ca.test/staging";  // the same host
+    with_others[failures_key(elsewhere, 4)] = {{"anything", 1}};
+    with_others[ledger_key(elsewhere, 2)] = {{"anything", 2}};
+    with_others[limits_key(elsewhere)] = {{"anything", 3}};
+    auto with_old = with_others;
+    with_old["failures/4"] = {{"certificates/b.test", 1}};
+    with_old["ledger/2"] = {{"orders", 1}};
+    with_old["limits"] = {{"written_ms", 1}};
+    state all{directory, strict()};
+    all.replace(with_old, now);
+    CHECK(all.items() == with_others);
+    CHECK(all.limits().written == now);
+}
+
+TEST_CASE("the keys of failures, ledger and limits say which CA and which of its directories") {
+    const auto segment = [](const std::string& url) { return limits_key(url).substr(std::string{"limits/"}.size()); };
+    CHECK(segment(directory).starts_with("ca.test:"));
+    CHECK(segment(directory).size() == std::string{"ca.test:"}.size() + 8);
+    CHECK(segment("https://ca.test:14000/dir").starts_with("ca.test:14000:"));
+    CHECK(segment("https://ca.test/staging") != segment(directory));
+    CHECK(failures_key(directory, 10) == "failures/" + segment(directory) + "/a");
+    CHECK(ledger_key(directory, 15) == "ledger/" + segment(directory) + "/f");
+    state all{directory};
+    const auto keys = all.memory_keys();
+    CHECK(keys.size() == 1 + failure_book::shards + ledger::shards);
+    CHECK(keys.front() == limits_key(directory));  // it says when the others were written
+}
+
+TEST_CASE("a state that is read with another account has none of the failures of the first") {
+    auto items = filled();
+    CHECK(std::any_of(items.begin(), items.end(), [](const auto& one) { return one.first.starts_with("failures/"); }));
+    items[account_key(directory)]["key"] = private_key::generate().to_pem();
+    state all{directory, strict()};
+    all.replace(items, now);
+    CHECK(all.with_failures([](const failure_book& book) { return book.size(); }) == 0);
+    for (const auto& [key, value] : all.items())
+        CHECK_FALSE(key.starts_with("failures/"));
 }
 
 TEST_CASE("certificates of one name and of several have keys of their own") {

@@ -152,3 +152,33 @@ TEST_CASE("a step is how much the wall clock moved more than steady time") {
     CHECK(stepped(before, {truth + 1s, boot}, 1s) == std::nullopt);
     CHECK(stepped(before, {truth - 2s, boot}, 1s) == -2s);
 }
+
+TEST_CASE("time is counted on from the last look that was believed while a step is not confirmed") {
+    const clock_look believed{truth, boot};
+    const auto counted = [&](wall_time wall, duration awake) {
+        return counted_time(believed, wall_time{}, {wall, boot + awake}, tolerance);
+    };
+    CHECK(counted(truth + 1h, 1h) == truth + 1h);
+    CHECK(counted(truth + 1h + 9min, 1h) == truth + 1h + 9min);
+    CHECK(counted(truth + 1h - 9min, 1h) == truth + 1h - 9min);
+    CHECK(counted(epoch, 1h) == truth + 1h);
+    CHECK(counted(year_2050, 1h) == truth + 1h);
+    CHECK(counted(truth + days{3}, 1h) == truth + 1h);
+    CHECK(counted(wall_time::max(), 1h) == truth + 1h);
+    CHECK(counted(wall_time::min(), 1h) == truth + 1h);
+}
+
+TEST_CASE("before any look was believed, time is counted from the last write if the clock contradicts it") {
+    const auto counted = [](wall_time last_write, wall_time wall) {
+        return counted_time(std::nullopt, last_write, {wall, boot}, tolerance);
+    };
+    CHECK(counted({}, truth) == truth);
+    CHECK(counted({}, epoch + 1h) == epoch + 1h);
+    CHECK(counted({}, year_2050) == year_2050);
+    CHECK(counted(truth, truth + days{300}) == truth + days{300});
+    CHECK(counted(truth, truth - 9min) == truth - 9min);
+    CHECK(counted(truth, truth - 11min) == truth);
+    CHECK(counted(truth, epoch) == truth);
+    CHECK(counted(truth, year_2050) == truth);
+    CHECK(counted(wall_time::max(), truth) == wall_time::max());
+}
