@@ -167,20 +167,19 @@ TEST_CASE("seed: rate limiter: 1 order a minute with a burst of 20, and a failed
 }
 
 TEST_CASE("seed: new-host limiter: 1 new host in 3 hours with a burst of 20, kept across restarts") {
-    test::temporary_folder folder;
     const auto usual = [](manager_options& options) { options.new_hosts = manager_options{}.new_hosts; };
     CHECK(manager_options{}.new_hosts.interval == 3h);
     CHECK(manager_options{}.new_hosts.burst == 20);
-    {
-        test::local_site site{usual};
-        site.manager->cache_file(folder / "cache");
-        site.start();
-        for (int i = 0; i < 20; ++i)
-            site.run(site.manager->get_certificate(asks("h" + std::to_string(i) + ".test")));
-        CHECK(code_of(site, site.manager->get_certificate(asks("h20.test"))) == errc::rate_limited);
-    }
     test::local_site site{usual};
-    site.manager->cache_file(folder / "cache");
+    site.manager->cache_file(site.folder / "cache");
+    site.start();
+    for (int i = 0; i < 20; ++i)
+        site.run(site.manager->get_certificate(asks("h" + std::to_string(i) + ".test")));
+    CHECK(code_of(site, site.manager->get_certificate(asks("h20.test"))) == errc::rate_limited);
+    site.manager->stop();
+    site.run(site.serving->join());
+    site.manager.emplace(site.io, site.options);
+    site.manager->cache_file(site.folder / "cache");
     site.start();
     CHECK(code_of(site, site.manager->get_certificate(asks("h21.test"))) == errc::rate_limited);
     site.manager->set_hosts({"h21.test"});
