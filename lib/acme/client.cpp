@@ -82,6 +82,9 @@ bool is_unfinished(const acme::authorization& authorization) {
     return authorization.status == authorization_status::pending;
 }
 
+/// There is no unfinished chain.
+bool is_unfinished(const certificate_chain&) { return false; }
+
 [[noreturn]] void throw_invalid(const acme::order& order) {
     auto names = to_string(order.identifiers);
     if (!order.error)
@@ -126,6 +129,7 @@ struct client::impl {
     asio::awaitable<challenge> challenge_ready(std::string url);
     asio::awaitable<void> deactivate_authorization(std::string url);
     asio::awaitable<certificate_chain> certificate(std::string url);
+    asio::awaitable<certificate_chain> wait_certificate(std::string url);
     asio::awaitable<acme::renewal_info> renewal_info(std::string certificate_id);
     asio::awaitable<void> revoke(std::vector<unsigned char> certificate_der, revocation_reason);
 
@@ -284,6 +288,11 @@ asio::awaitable<acme::authorization> client::impl::wait_authorization(std::strin
     co_return ended;
 }
 
+asio::awaitable<certificate_chain> client::impl::wait_certificate(std::string url) {
+    auto what = fmt::format("downloading the certificate {}", url);
+    return within(*options.clock, options.wait_max, std::move(what), poll(std::move(url), &impl::certificate));
+}
+
 template <typename T>
 asio::awaitable<T> client::impl::poll(std::string url, asio::awaitable<T> (impl::*read)(std::string)) {
     std::optional<duration> retry_after;
@@ -300,7 +309,8 @@ asio::awaitable<T> client::impl::poll(std::string url, asio::awaitable<T> (impl:
         failures = 0;
         if (!is_unfinished(*answer.value))
             co_return std::move(*answer.value);
-        retry_after = answer.value->retry_after;
+        if constexpr (requires { answer.value->retry_after; })
+            retry_after = answer.value->retry_after;
     }
 }
 
@@ -383,7 +393,7 @@ asio::awaitable<acme::order> client::wait_order(std::string order_url) {
 }
 
 asio::awaitable<certificate_chain> client::certificate(std::string certificate_url) {
-    return impl_->certificate(std::move(certificate_url));
+    return impl_->wait_certificate(std::move(certificate_url));
 }
 
 asio::awaitable<acme::renewal_info> client::renewal_info(std::string certificate_id) {

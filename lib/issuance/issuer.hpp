@@ -59,6 +59,9 @@ public:
 
     /// An order that is `processing` for longer than this will stay so: CAs take seconds.
     static constexpr std::chrono::hours processing_max{1};
+    /// An order that nobody could look up for longer than this is given up. It may have a certificate, and a CA issues few for
+    /// the same names (Let's Encrypt one in 34 hours), so a failure of some hours is no reason for another one.
+    static constexpr std::chrono::hours lookup_max{24};
 
 private:
     struct presented;

@@ -1,9 +1,23 @@
 #include "lookup/certificate_index.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
 namespace evercert {
+
+namespace {
+
+/// For a name that both have. Of the same names it is the next one, and how long it lasts is the CA's business: one that
+/// lasts 6 days renews one of 90 days that was revoked. Else what is valid for longer.
+bool replaces(const held_certificate& fresh, const held_certificate& there) {
+    const auto &ours = fresh.names(), &theirs = there.names();
+    const bool same = std::is_permutation(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+    return same && fresh.not_before() != there.not_before() ? fresh.not_before() > there.not_before()
+                                                            : fresh.not_after() >= there.not_after();
+}
+
+}  // namespace
 
 certificate_index::certificate_index(std::size_t parsed_max, damage_handler on_damage)
     : parsed_{parsed_max}, on_damage_{std::move(on_damage)} {}
@@ -133,7 +147,7 @@ void certificate_index::add(const held_ptr& cert, leftovers& left) {
         there = new entry{cert};  // owned by the names that lead to it
     for (const identifier& name : cert->names()) {
         const auto at = by_name_.find(name.value());
-        if (at == by_name_.end() || at->second->held->not_after() <= cert->not_after())
+        if (at == by_name_.end() || replaces(*cert, *at->second->held))
             link(name.value(), *there, left);
     }
     if (there->names == 0)

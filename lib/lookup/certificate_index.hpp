@@ -41,11 +41,11 @@ public:
     /// The same without parsing.
     held_ptr find_held(const identifier& name) const;
 
-    /// Serve `cert` for each of its names from now on. A name keeps what it has if that is valid for longer: an older
-    /// certificate never replaces a newer one.
+    /// Serve `cert` for each of its names from now on. A name keeps what it has if that has the same names and begins
+    /// later, or has others and is valid for longer: an older certificate never replaces a newer one.
     void publish(const held_ptr& cert);
     void publish(const certificate_ptr& cert) { publish(std::make_shared<const held_certificate>(cert)); }
-    /// Serve `cert` for the names that lead to `failed`, which is not served any more, even though that is valid for longer. A
+    /// Serve `cert` for the names that lead to `failed`, which is not served any more, even though that is the later one. A
     /// name that leads to another certificate keeps that unless it ends earlier.
     void put_back(const held_ptr& cert, const held_ptr& failed);
     /// Serve these and nothing else from now on. There is no moment between at which a name that both have is missing.

@@ -106,9 +106,10 @@ asio::awaitable<certificate_ptr> order_desk::resume_pending(
     if (!over && pending->directory_url == context_.options.directory_url) {
         const auto age = context_.now() - pending->at;
         const bool hangs = age < duration{} || age > issuer::processing_max;
+        const bool may_be_good = age >= duration{} && age <= issuer::lookup_max;
         auto resumed = co_await as_outcome(issuer_.resume(*client, pending->url, pending->key, names, !hangs));
         // The CA is down, so the order may be good all the same; but not for ever.
-        if (resumed.thrown && (!hangs || describe(resumed.thrown).is_cancellation()))
+        if (resumed.thrown && (may_be_good || describe(resumed.thrown).is_cancellation()))
             std::rethrow_exception(resumed.thrown);
         if (!resumed.thrown)
             found = std::move(*resumed.value);

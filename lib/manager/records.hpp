@@ -44,9 +44,9 @@ struct certificate_record {
     notice told = notice::none;  ///< what the listeners were told of its end
     held_ptr rejected;           ///< by clients, so this one was taken back; the store may have it still
 
-    /// A later one, which clients did not reject.
+    /// A later one, which clients did not reject. Which of the two lasts longer says nothing: lifetimes become shorter.
     bool gives_way_to(const certificate_record& other) const {
-        return other.certificate->not_after() > certificate->not_after() &&
+        return other.certificate->not_before() > certificate->not_before() &&
             !(rejected && rejected->chain_pem() == other.certificate->chain_pem());
     }
 

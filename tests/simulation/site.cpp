@@ -199,6 +199,8 @@ void site::heard(const manager_event& event) {
         ++renewed;
     if (event.type == event_type::published || event.type == event_type::rolled_back) {
         if (const auto now = manager_->find(identifier{name})) {
+            if (!event.serial.empty() && now->serial() != event.serial)
+                lose(fmt::format("{} was published for {}, and {} is served", event.serial, name, now->serial()));
             account.published(name, world.time().now(), now->not_after());
             newest_[name] = now->not_before();
             unsaved_.erase(name);

@@ -42,7 +42,7 @@ struct client_options {
     /// A CA's `Retry-After` for renewal information is obeyed between these; they are RFC 9773's (section 4.3.2).
     std::chrono::milliseconds renewal_info_wait_min = std::chrono::minutes{1};
     std::chrono::milliseconds renewal_info_wait_max = std::chrono::hours{24};
-    /// How long `wait_authorization` and `wait_order` wait in all.
+    /// How long `wait_authorization`, `wait_order` and `certificate` take in all.
     std::chrono::milliseconds wait_max = std::chrono::minutes{10};
 };
 
@@ -121,7 +121,8 @@ public:
     asio::awaitable<acme::order> wait_order(std::string order_url);
 
     /// Section 7.4.2. The PEM holds certificates and nothing else; whether they are the ones that were ordered is the
-    /// caller's to check. Works for a URL from `order.certificate` and for those in `alternates`.
+    /// caller's to check. Works for a URL from `order.certificate` and for those in `alternates`. Failures that are
+    /// retryable are forgiven as above: what the CA has issued must not be lost by one 503.
     asio::awaitable<certificate_chain> certificate(std::string certificate_url);
 
     /// RFC 9773, section 4: when to renew a certificate, named by its `certificate_id`. Asked without a signature, so it

@@ -71,6 +71,25 @@ TEST_CASE("a certificate that ends earlier never replaces one that ends later") 
     CHECK(index.find("a.test") == renewed);
 }
 
+TEST_CASE("a renewal replaces what it renews even if that ends later, and no certificate of other names") {
+    using namespace std::chrono;
+    test::authority ca;
+    certificate_index index;
+    const auto begin = time_point_cast<wall_time::duration>(sys_days{2026y / 1 / 1});
+    const auto lasting = [&](std::vector<identifier> names, wall_time from, days length) {
+        return ca.issue(std::move(names), {from, from + length});
+    };
+    const auto revoked = lasting({"a.test", "b.test"}, begin, days{90});
+    const auto renewed = lasting({"b.test", "a.test"}, begin + days{10}, days{6});
+    const auto other = lasting({"b.test"}, begin + days{11}, days{4});
+    index.publish(revoked);
+    index.publish(renewed);
+    index.publish(revoked);
+    index.publish(other);
+    CHECK(index.find("a.test") == renewed);
+    CHECK(index.find("b.test") == renewed);
+}
+
 TEST_CASE("after a replacement there is what it has and nothing else, even where that ends earlier") {
     test::authority ca;
     certificate_index index;

@@ -21,6 +21,12 @@ std::string origin_of(const test::local_site& site) {
     return url.substr(0, url.rfind('/'));
 }
 
+/// For longer than the client forgives.
+void fail_downloads(test::local_site& site) {
+    for (int i = 0; i < 4; ++i)
+        site.ca->fail_next("certificate", 503, "serverInternal", "come back later");
+}
+
 }  // namespace
 
 TEST_CASE("a pending order that has a certificate for another key, or is gone, is dropped and ordered anew") {
@@ -46,4 +52,24 @@ TEST_CASE("a pending order is kept while the CA is down, and used when it is bac
     CHECK(site.manager->marshal().find("orders/b.test") != std::string::npos);
     CHECK(site.ca->count("newOrder") == 1);
     CHECK(site.run(site.manager->cert("b.test"))->covers("b.test"));
+}
+
+TEST_CASE(
+    "a certificate that the CA has issued and does not hand out for hours is fetched later and not ordered again") {
+    using namespace std::chrono_literals;
+    test::local_site site;
+    site.start();
+    fail_downloads(site);
+    CHECK_THROWS_WITH(site.run(site.manager->cert("a.test")), Catch::Contains("come back later"));
+    auto items = read_document(site.manager->marshal());
+    auto pending = read_pending(items.at("orders/a.test"));
+    const auto [ago, orders] = GENERATE(table<duration, std::size_t>({{5h, 1}, {25h, 2}}));
+    pending.at -= ago;
+    items["orders/a.test"] = to_json(pending);
+    site.manager->unmarshal(write_document(items));
+    fail_downloads(site);
+    if (orders == 1)
+        CHECK_THROWS_WITH(site.run(site.manager->cert("a.test")), Catch::Contains("come back later"));
+    CHECK(site.run(site.manager->cert("a.test"))->covers("a.test"));
+    CHECK(site.ca->count("newOrder") == orders);
 }

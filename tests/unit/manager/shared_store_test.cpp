@@ -98,7 +98,7 @@ public:
 std::string later_certificate(shared_site& it) {
     const auto now = it.site.clock->wall();
     const std::vector<identifier> names{"a.test"};
-    const auto issued = test::authority{now - 1h}.issue(names, {now - 1h, now + 200 * day});
+    const auto issued = test::authority{now - 1h}.issue(names, {now + 1min, now + 200 * day});
     return boost::json::serialize(
         to_json(certificate_record{names, std::make_shared<const held_certificate>(issued), 0.5}));
 }
