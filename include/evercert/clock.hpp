@@ -31,6 +31,11 @@ public:
     /// is stepped need not look.
     virtual asio::awaitable<void> sleep_until(wall_time when);
 
+    /// Sleep until the wall clock has moved by more than `tolerance` against the steady one since the call: it was stepped, or
+    /// the machine was suspended. It looks every `slice`; a clock that knows when it is stepped need not, and may end such a
+    /// sleep for less.
+    virtual asio::awaitable<void> sleep_until_stepped(duration tolerance);
+
     /// The longest sleep between two looks at the wall clock.
     static constexpr duration slice = std::chrono::seconds{60};
 };

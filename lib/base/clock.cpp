@@ -6,6 +6,8 @@
 
 #include <evercert/clock.hpp>
 
+#include "base/wall_time.hpp"
+
 namespace evercert {
 namespace {
 
@@ -26,6 +28,15 @@ public:
 asio::awaitable<void> clock::sleep_until(wall_time when) {
     for (auto now = wall(); now < when; now = wall())
         co_await sleep_for(std::min<duration>(when - now, slice));
+}
+
+asio::awaitable<void> clock::sleep_until_stepped(duration tolerance) {
+    const auto wall_before = wall();
+    const auto steady_before = steady();
+    for (duration step{}; step <= tolerance && step >= -tolerance;) {
+        co_await sleep_for(slice);
+        step = between(plus(wall_before, steady() - steady_before), wall());
+    }
 }
 
 std::shared_ptr<clock> system_clock() noexcept {

@@ -97,7 +97,7 @@ asio::awaitable<bool> clock_guard::confirm() {
 asio::awaitable<void> clock_guard::watch() {
     for (;;) {
         co_await wait_until_trusted();
-        co_await context_.options.clock->sleep_for(clock::slice);
+        co_await context_.options.clock->sleep_until_stepped(context_.options.clock_tolerance);
     }
 }
 

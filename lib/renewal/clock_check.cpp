@@ -21,17 +21,19 @@ clock_opinion judge_by_answer(const clock_evidence::answer& answer, const clock_
     const auto least = plus(answer.date, elapsed);
     const auto at_answer = between(answer.date, answer.received.wall);
     const auto step = step_between(answer.received, now);
-    const auto said = fmt::format("the CA's answer of {} ago said {}", to_text(elapsed), to_rfc3339(answer.date));
+    const auto said = [&] {
+        return fmt::format("the CA's answer of {} ago said {}", to_text(elapsed), to_rfc3339(answer.date));
+    };
     if (plus(now.wall, tolerance) < least)
         return {
             verdict::doubted,
-            fmt::format("{}, {} behind: {}", shows(now.wall), to_text(between(now.wall, least)), said)};
+            fmt::format("{}, {} behind: {}", shows(now.wall), to_text(between(now.wall, least)), said())};
     if (between(least, now.wall) <= tolerance)
         return {};
     if (at_answer > tolerance && step <= tolerance)
         return {
             verdict::doubted,
-            fmt::format("{}, {} ahead: {}", shows(now.wall), to_text(between(least, now.wall)), said)};
+            fmt::format("{}, {} ahead: {}", shows(now.wall), to_text(between(least, now.wall)), said())};
     return {
         verdict::ask_again,
         fmt::format(

@@ -15,6 +15,9 @@ namespace {
 /// A machine has been up for a while: nothing that counts from the start of its steady clock may begin at 0.
 constexpr duration up_before = std::chrono::hours{1000};
 
+/// Longer than what can be simulated.
+constexpr duration no_end = std::chrono::days{36500};
+
 }  // namespace
 
 std::optional<duration> simulated_time::core::next_moment() const {
@@ -134,6 +137,8 @@ asio::awaitable<void> simulated_clock::sleep_until(wall_time when) {
     for (auto now = wall(); now < when; now = wall())
         co_await sleep(between(now, when), true);
 }
+
+asio::awaitable<void> simulated_clock::sleep_until_stepped(duration) { return sleep(no_end, true); }
 
 asio::awaitable<void> simulated_clock::sleep(duration length, bool by_wall) {
     const auto all = sleepers_;

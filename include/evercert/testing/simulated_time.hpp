@@ -99,6 +99,7 @@ public:
     asio::awaitable<void> sleep_for(duration) override;
     /// In one go: steps and the end of a suspension are noticed at once.
     asio::awaitable<void> sleep_until(wall_time when) override;
+    asio::awaitable<void> sleep_until_stepped(duration tolerance) override;
 
     /// Somebody sets the wall clock: by so much, or to this time. What sleeps by `sleep_for()` does not notice.
     void step(duration by);

@@ -150,6 +150,25 @@ TEST_CASE("sleep_until notices a wall clock that is stepped forward within a sli
     CHECK(asleep.ended());
 }
 
+TEST_CASE("sleep_until_stepped ends within a slice of a step in either direction, and of none within the tolerance") {
+    const auto [step, ends] = GENERATE(table<duration, bool>({{1h, true}, {-1h, true}, {5min, false}, {-5min, false}}));
+    asio::io_context io;
+    auto time = std::make_shared<test::fake_clock>(io.get_executor());
+    test::started<void> asleep{io.get_executor(), time->sleep_until_stepped(10min)};
+    const auto pass = [&] {
+        io.restart();
+        io.poll();
+        time->advance(evercert::clock::slice);
+        io.restart();
+        io.poll();
+    };
+    pass();
+    CHECK_FALSE(asleep.ended());
+    time->step(step);
+    pass();
+    CHECK(asleep.ended() == ends);
+}
+
 TEST_CASE("sleep_until goes on sleeping when the wall clock is stepped back") {
     asio::io_context io;
     auto time = std::make_shared<test::fake_clock>(io.get_executor());
