@@ -8,6 +8,7 @@
 
 #include <evercert/acme/client.hpp>
 
+#include "acme/ends.hpp"
 #include "acme/json.hpp"
 #include "acme/link.hpp"
 #include "acme/poll.hpp"
@@ -72,42 +73,6 @@ std::string location(const response& answer, std::string_view step, std::string_
 void check_certificate_id(const std::string& id) {
     if (!is_certificate_id(id))
         throw error{errc::invalid_options, fmt::format("{} is not what certificate_id() makes", quoted(id))};
-}
-
-bool is_unfinished(const acme::order& order) {
-    return order.status == order_status::pending || order.status == order_status::processing;
-}
-
-bool is_unfinished(const acme::authorization& authorization) {
-    return authorization.status == authorization_status::pending;
-}
-
-/// There is no unfinished chain.
-bool is_unfinished(const certificate_chain&) { return false; }
-
-[[noreturn]] void throw_invalid(const acme::order& order) {
-    auto names = to_string(order.identifiers);
-    if (!order.error)
-        throw error{
-            errc::order_invalid,
-            fmt::format("the CA made the order for {} invalid without saying why: order again", names)};
-    throw error{
-        errc::order_invalid, fmt::format("the CA made the order for {} invalid: {}", names, describe(*order.error)),
-        *order.error};
-}
-
-[[noreturn]] void throw_invalid(const acme::authorization& authorization) {
-    auto& name = authorization.identifier->value();
-    for (auto& challenge : authorization.challenges)
-        if (challenge.error)
-            throw error{
-                errc::authorization_invalid,
-                fmt::format(
-                    "the CA could not validate {} by {}: {}", name, quoted(challenge.type), describe(*challenge.error)),
-                *challenge.error};
-    throw error{
-        errc::authorization_invalid,
-        fmt::format("the CA's authorization for {} is {}: order again", name, to_string(authorization.status))};
 }
 
 }  // namespace
