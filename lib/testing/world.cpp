@@ -18,7 +18,7 @@ std::uint64_t hashed(std::uint64_t state, std::string_view text) {
 }
 
 // What a seed is used for, so that one use does not move another's draws.
-enum use : std::uint64_t { network_use = 1, draws_use, manager_use };
+enum use : std::uint64_t { network_use = 1, draws_use };
 
 }  // namespace
 
@@ -29,7 +29,18 @@ world::world(world_options options)
       draws_{mixed({options.seed, draws_use})},
       hash_{hash_begin} {}
 
-world::~world() = default;
+world::~world() {
+    // All of them before time passes: visits refer to what may be gone.
+    for (auto& each : machines_)
+        each.cancel();
+    for (auto& each : machines_) {
+        try {
+            each.stop();
+        } catch (...) {
+            // Nobody is left to hear of it; the io_context destroys what did not end.
+        }
+    }
+}
 
 world::machine& world::add_machine(std::string name) {
     // 10.0.0.1 and on: a world has some machines, not thousands.
@@ -50,36 +61,5 @@ void world::note(std::string_view what) {
 std::string world::hash() const { return fmt::format("{:016x}", hash_); }
 
 void world::trace(std::function<void(wall_time, std::string_view)> to) { trace_ = std::move(to); }
-
-world::machine::machine(world& of, std::string name, asio::ip::address address)
-    : world_{&of},
-      name_{std::move(name)},
-      address_{std::move(address)},
-      clock_{of.time_.make_clock()},
-      network_{of.network_->join({address_}, clock_)} {
-    of.network_->name(name_, {address_});
-}
-
-acme_server_options world::machine::ca_options() const {
-    acme_server_options options;
-    options.api = {address_, 443};
-    options.validation_address = {};
-    options.clock = clock_;
-    options.network = network_;
-    return options;
-}
-
-evercert::manager_options world::machine::manager_options(const acme_server& ca) const {
-    evercert::manager_options options;
-    options.directory_url = ca.directory_url();
-    options.http.ca_file = ca.api_root_file();
-    options.challenges = {challenge_type::http_01, challenge_type::tls_alpn_01};
-    options.server.addresses = {address_};
-    options.clock = clock_;
-    options.network = network_;
-    options.blocking_executor = world_->io_.get_executor();
-    options.seed = mixed({world_->options_.seed, manager_use, address_.to_v4().to_uint()});
-    return options;
-}
 
 }  // namespace evercert::testing
