@@ -181,18 +181,21 @@ asio::awaitable<void> world::machine::parts::visit(
 asio::awaitable<void> world::machine::parts::visit_once(
     machine& self, std::string url, const acme_server& trusted, visit_log& log) {
     std::string failure;
+    const char* noted = " got no answer from ";
     try {
         request what{"GET", url};
         const auto answer = co_await self.send(std::move(what), trusted);
         ++log.answers[answer.status];
     } catch (const error& why) {
-        ++(why.code() == errc::peer_untrusted ? log.untrusted : log.unanswered);
+        const bool untrusted = why.code() == errc::peer_untrusted;
+        ++(untrusted ? log.untrusted : log.unanswered);
+        noted = untrusted ? " does not trust " : noted;
         failure = why.what();
     }
     ++log.made;
     if (failure.empty())
         co_return;
-    self.world_->note(self.name_ + " got no answer from " + url);
+    self.world_->note(self.name_ + noted + url);
     if (log.failures.size() < visit_log::failures_max)
         log.failures.push_back(fmt::format("{} {}: {}", to_rfc3339(self.world_->time_.now()), url, failure));
 }

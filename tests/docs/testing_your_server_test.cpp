@@ -1,9 +1,3 @@
-#include <algorithm>
-#include <fstream>
-#include <iterator>
-#include <string>
-#include <vector>
-
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/address.hpp>
@@ -46,23 +40,3 @@ TEST_CASE("the server gets a certificate for its name") {
     io.run();
 }
 // [/snippet]
-
-namespace {
-
-/// `path`: from the root of the sources, where Meson runs this.
-std::string read(const char* path) {
-    std::ifstream file{path};
-    INFO(path);
-    REQUIRE(file);
-    return {std::istreambuf_iterator<char>{file}, {}};
-}
-
-}  // namespace
-
-TEST_CASE("docs/testing.md shows this test as it is") {
-    const auto source = read("tests/docs/testing_your_server_test.cpp");
-    const std::string begin = "// [snippet]\n";
-    const auto from = source.find(begin) + begin.size();
-    const auto snippet = source.substr(from, source.find("// [/snippet]\n") - from);
-    CHECK(read("docs/testing.md").find("```cpp\n" + snippet + "```\n") != std::string::npos);
-}

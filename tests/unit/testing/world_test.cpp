@@ -194,8 +194,14 @@ TEST_CASE("a client sees an expired certificate, another name's and a stranger's
     site on;
     SECTION("expired") {
         const auto& seen = on.client.visit(page, on.ca, days{1});
+        int noted = 0;
+        on.in.trace([&](wall_time, std::string_view what) {
+            noted += what == "client.test does not trust https://www.example.com/hello";
+        });
         on.in.network().cut(on.authority.address());
         on.in.time().pass(days{100});
+        on.in.trace({});
+        CHECK(noted == 11);
         CHECK(seen.untrusted == 11);  // from the 90th on
         CHECK(seen.answers.at(200) == 90);
         CHECK(seen.failures.size() == 11);
