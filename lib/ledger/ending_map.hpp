@@ -19,10 +19,13 @@ inline constexpr int ledger_shards = 16;
 inline constexpr std::size_t ledger_shard_size_max = 1'000'000;
 using shard_set = std::bitset<ledger_shards>;
 
-/// The same for a key in every process and version (FNV-1a).
+/// Before the account at the end of a key that is one's.
+inline constexpr char account_mark = '@';
+
+/// The same for a key in every process and version (FNV-1a), and whatever the account is, whose key is random.
 constexpr int shard_of_key(std::string_view key) noexcept {
     std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char c : key)
+    for (const char c : key.substr(0, key.find(account_mark)))
         hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return static_cast<int>((hash >> 32) % ledger_shards);
 }

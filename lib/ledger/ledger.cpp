@@ -15,7 +15,7 @@ namespace evercert {
 namespace {
 
 constexpr std::string_view orders_key = "orders";
-constexpr std::string_view orders_prefix = "orders/";
+constexpr std::string_view orders_prefix = "orders@";
 constexpr std::string_view accounts_key = "accounts";
 constexpr std::string_view domain_prefix = "domain/";
 constexpr std::string_view set_prefix = "names/";
@@ -82,7 +82,7 @@ ledger::ledger(ca_limits limits, std::size_t entries_max)
 std::vector<ledger::use> ledger::order_uses(order_kind kind) const {
     if (kind.repeats && limits_.renewals_exempt)
         return {};
-    auto key = account_.empty() ? std::string{orders_key} : std::string{orders_prefix} + account_;
+    auto key = account_.empty() ? std::string{orders_key} : std::string{orders_key} + account_mark + account_;
     return {{std::move(key), &limits_.orders, true, "orders", "orders"}};
 }
 
@@ -115,7 +115,7 @@ std::vector<ledger::use> ledger::validation_uses(const std::vector<identifier>& 
     std::vector<use> uses;
     for (const auto& base : bases)
         uses.push_back(
-            {std::string{failed_prefix} + (account_.empty() ? base : account_ + "/" + base),
+            {std::string{failed_prefix} + base + (account_.empty() ? "" : account_mark + account_),
              &limits_.failed_authorizations, false, "failed validations of " + base, "failed_authorizations"});
     return uses;
 }

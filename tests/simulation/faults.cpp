@@ -189,8 +189,12 @@ trouble clock_stepped(site& on) {
 trouble suspended(site& on) {
     const auto length = between(on, 1min, std::chrono::days{3});
     on.server.clock()->suspend(length);
-    return {
-        fmt::format("the server sleeps for {:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count())};
+    const auto what =
+        fmt::format("the server sleeps for {:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count());
+    // As long as it sleeps, which may be longer for another suspension; the kind's own length says nothing.
+    on.trouble_begins(what);
+    on.world.time().call_at(on.server.clock()->resumes_at(), [&on, what] { on.trouble_ends(what); });
+    return {"the server is suspended", [] {}, false};
 }
 
 trouble disk_fails(site& on) {
