@@ -1,42 +1,20 @@
-#include <array>
+#include <memory>
 #include <string>
 
 #include <asio/error.hpp>
-#include <fmt/format.h>
 
 #include <evercert/rethrow.hpp>
 
 #include "base/memory_stream.hpp"
 #include "catch.hpp"
+#include "memory_stream_setting.hpp"
 #include "run.hpp"
 #include "stream_text.hpp"
 
 using namespace evercert;
+using namespace test;
 
 namespace {
-
-using bytes = std::array<std::byte, 256>;
-
-/// What one read gave, as text; "would_block", "eof", … in brackets otherwise.
-std::string read_text(stream& from, std::size_t size_max = 256) {
-    bytes buffer;
-    auto done = from.try_read(std::span{buffer}.first(size_max));
-    if (done.error)
-        return fmt::format("[{}]", done.error.message());
-    return {reinterpret_cast<const char*>(buffer.data()), done.size};
-}
-
-std::string text_of(const std::error_code& code) { return fmt::format("[{}]", code.message()); }
-
-io_result write_text(stream& to, std::string_view text) { return to.try_write(std::as_bytes(std::span{text})); }
-
-const std::string blocked = text_of(asio::error::would_block);
-const std::string ended = text_of(asio::error::eof);
-const std::string reset = text_of(asio::error::connection_reset);
-const std::string closed = text_of(asio::error::bad_descriptor);
-
-asio::awaitable<void> wait_readable(stream& on) { co_await on.wait_readable(); }
-asio::awaitable<void> wait_writable(stream& on) { co_await on.wait_writable(); }
 
 /// Owns its stream, as a connection's coroutine does.
 asio::awaitable<void> wait_owning(std::unique_ptr<stream> on, std::shared_ptr<int>) { co_await on->wait_readable(); }
