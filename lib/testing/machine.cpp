@@ -75,6 +75,7 @@ world::machine::machine(world& of, std::string name, asio::ip::address address)
       disk_{[draws = seeded{mixed({of.options_.seed, disk_use, address_.to_v4().to_uint()})}]() mutable {
           return draws.next();
       }},
+      blocking_{of.time_},
       process_{disk_.process()},
       parts_{std::make_unique<parts>(of)} {
     of.network_->name(name_, {address_});
@@ -101,7 +102,7 @@ evercert::manager_options world::machine::manager_options(const acme_server& ca)
     options.clock = clock_;
     options.network = network_;
     options.disk = process_;
-    options.blocking_executor = world_->io_.get_executor();
+    options.blocking_executor = blocking_.get_executor();
     options.seed = mixed({world_->options_.seed, manager_use, address_.to_v4().to_uint()});
     return options;
 }
@@ -110,7 +111,7 @@ evercert::file_store_options world::machine::file_store_options() const {
     evercert::file_store_options options;
     options.clock = clock_;
     options.disk = process_;
-    options.blocking_executor = world_->io_.get_executor();
+    options.blocking_executor = blocking_.get_executor();
     return options;
 }
 

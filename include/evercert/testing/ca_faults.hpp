@@ -24,7 +24,8 @@ class ca_core;
 class ca_faults {
 public:
     /// Every nth request is answered with this problem instead, as by `acme_server::fail_all()`, which is `n` = 1:
-    /// 5xx, 429 with and without `retry_after`, and problems of every type. It has no effect.
+    /// 5xx, 429 with and without `retry_after` (seconds or an HTTP date, as it is sent), and problems of every type. The
+    /// request has no effect. Throws `errc::invalid_options` also for a status that is not 400 to 599.
     void fail_every(
         int n, std::string_view resource, int status, std::string type, std::string detail = {},
         std::string retry_after = {});
@@ -45,7 +46,7 @@ public:
     /// Windows stay what they are while this is on, as behind a cache: that of a certificate is not moved when it is revoked or by
     /// `acme_server::renewal_window()` until this is off.
     void stale_renewal_info(bool on);
-    /// As the option `renewal_info_retry_after`, from now on; `recover()` leaves it.
+    /// As the option `renewal_info_retry_after`, from now on; empty = none; `recover()` leaves it.
     void renewal_info_retry_after(std::string value);
 
     // What has happened; `recover()` does not undo it.

@@ -17,10 +17,11 @@ namespace evercert::testing {
 class simulated_clock;
 class simulated_time;
 
-/// How a network behaves. All of it follows from the seed and the simulated time: not from the number or size of writes, so
-/// that signatures that happen to be a byte longer change nothing.
+/// How a network behaves, between machines: what one sends to itself arrives at once. All of it follows from the seed and
+/// the simulated time: not from the number or size of writes, so that signatures that happen to be a byte longer change
+/// nothing.
 struct network_conditions {
-    std::chrono::microseconds latency = {};  ///< one way; 0 = what is written arrives at once
+    std::chrono::microseconds latency = {};  ///< one way; a connect takes two; 0 = what is written arrives at once
     std::chrono::microseconds jitter = {};   ///< up to so much more; never out of order
     /// Share of the moments in which what is sent is lost and arrives `retransmission` later, or twice that if it is lost
     /// again, and so on up to two minutes. 0 to 0.9.
@@ -43,6 +44,8 @@ enum class cut_type {
 /// TCP's promises hold on it (order, no loss, half close, resets), delays and failures are as `network_conditions` and the
 /// cuts say.
 ///
+/// A cut or a reset of an address that nobody has does nothing. What is switched on stays until it is switched off.
+///
 /// Thread-bound. Joined machines' networks and open connections keep it alive; when the `simulated_time` is gone, nothing
 /// that is under way arrives any more.
 class simulated_network : public std::enable_shared_from_this<simulated_network> {
@@ -52,7 +55,8 @@ public:
     /// Connections that wait for `accept()` at one listener; more are refused.
     static constexpr std::size_t backlog_max = 4096;
 
-    /// `secured`: see `network::secured()`; false, and everything speaks TLS as on a real network.
+    /// `seed`: of jitter, loss and resets. `secured`: see `network::secured()`; false, and everything speaks TLS as on a real
+    /// network.
     static std::shared_ptr<simulated_network> make(simulated_time&, std::uint64_t seed, bool secured = false);
     ~simulated_network();
 
@@ -61,22 +65,25 @@ public:
     /// `errc::invalid_options` if there is no address, or another machine has one.
     std::shared_ptr<network> join(std::vector<asio::ip::address> addresses, std::shared_ptr<simulated_clock>);
 
-    /// What `host` resolves to from now on; nothing = it does not resolve. "*.example.com" is for all names directly below
-    /// that have no entry of their own, "*" for all others.
+    /// What `host`, in lower case, resolves to for everybody from now on; nothing = it does not resolve. "*.example.com" is
+    /// for all names directly below that have no entry of their own, "*" for all others. Resolving takes no time and is not cut.
     void name(std::string host, std::vector<asio::ip::address> addresses);
 
+    /// From now on, for connections that there are too, but for `resets` and `segment`: those are a connection's from its
+    /// beginning.
     void conditions(const network_conditions&);
 
-    /// Cut a machine off from all others, or two from each other. Connections stand still until `heal()`, and what was sent
-    /// arrives then. `refused` resets those that there are.
+    /// Cut a machine off from all others, or two from each other. Connections stand still until `heal()` with the same
+    /// addresses, and what was sent arrives then. `refused` resets those that there are. Where two cuts overlap, both have to
+    /// heal.
     void cut(asio::ip::address, cut_type = cut_type::silent);
     void cut(asio::ip::address, asio::ip::address, cut_type = cut_type::silent);
     void heal(asio::ip::address);
     void heal(asio::ip::address, asio::ip::address);
-    /// Break all connections of this machine, as when it loses power.
+    /// Break all connections of this machine, as when it loses power: both sides get `connection_reset` at once. Listeners stay.
     void reset(asio::ip::address);
 
-    /// Connections that were made, and tries that came to nothing.
+    /// Connections that were made since the beginning, and tries that came to nothing, whatever the reason.
     std::uint64_t connected() const noexcept;
     std::uint64_t failed() const noexcept;
 

@@ -19,6 +19,7 @@ namespace evercert::testing {
 
 class simulated_clock;
 class simulated_network;
+class simulated_worker;
 
 /// Time that moves when nothing on its io_context can run any more, to the next moment that somebody waits for: weeks pass in
 /// milliseconds, and always in the same way, since everything happens in one order on one thread.
@@ -31,7 +32,9 @@ class simulated_network;
 /// What runs on other threads, or waits for real sockets, is not seen: give the parts a `simulated_network`, and the
 /// io_context as the executor of work that blocks (`manager_options::blocking_executor`).
 ///
-/// Thread-bound: it runs the io_context itself, on the thread that calls it. Must not outlive the io_context; clocks may.
+/// Thread-bound: it runs the io_context itself, on the thread that calls it; do not call `io.run()` beside it. Nothing but
+/// `call_at()`, `now()`, `elapsed()` and `moments()` may be called from what it runs. Must not outlive the io_context;
+/// clocks may.
 class simulated_time {
 public:
     /// What all clocks show at first.
@@ -42,7 +45,8 @@ public:
     simulated_time(const simulated_time&) = delete;
     simulated_time& operator=(const simulated_time&) = delete;
 
-    /// The clock of one more machine. It shows what the others do until it is told otherwise.
+    /// The clock of one more machine. It shows the true time until it is told otherwise; its `steady()` begins at 1,000 hours,
+    /// as on a machine that has been up for a while.
     std::shared_ptr<simulated_clock> make_clock();
 
     /// The true time, which no step of a clock changes; and since the beginning.
@@ -50,9 +54,9 @@ public:
     duration elapsed() const noexcept;
 
     /// Run everything until `done()`, at most until `limit` from now; whether it was done. `done` is asked each time when
-    /// nothing can run any more. What handlers throw comes out of here.
+    /// nothing can run any more. What handlers throw comes out of here, and time can go on afterwards.
     bool run_until(const std::function<bool()>& done, duration limit);
-    /// Run everything that happens in this time.
+    /// Run everything that happens in this time, its last moment included. 0 = what can run now.
     void pass(duration length);
     /// Run `work`, and everything beside it, until it ends; what it returned or threw. After `limit` it is cancelled and
     /// `errc::timed_out` thrown.
@@ -78,6 +82,7 @@ public:
 private:
     friend simulated_clock;
     friend simulated_network;
+    friend simulated_worker;
     struct core;
 
     template <typename T>
@@ -89,7 +94,8 @@ private:
     std::shared_ptr<core> core_;
 };
 
-/// A machine's clock in simulated time. Thread-bound, as everything here.
+/// A machine's clock in simulated time, from `simulated_time::make_clock()`. Thread-bound, as everything here. May outlive its
+/// `simulated_time`: then it stands, and who sleeps on it is never woken.
 class simulated_clock final : public clock {
 public:
     ~simulated_clock() override;
@@ -104,8 +110,9 @@ public:
     /// Somebody sets the wall clock: by so much, or to this time. What sleeps by `sleep_for()` does not notice.
     void step(duration by);
     void set(wall_time to);
-    /// The machine is suspended from now on for so long: its `steady()` stands and its sleepers with it, the wall clock
-    /// shows the time that passed. The network keeps what is sent to it from arriving, which is all that could wake it.
+    /// The machine is suspended from now on for so long, or for so much longer if it is already: its `steady()` stands and
+    /// its sleepers with it, the wall clock shows the time that passed. The network keeps what is sent to it from arriving,
+    /// which is all that could wake it.
     void suspend(duration length);
     bool suspended() const;
     /// The moment of `simulated_time::elapsed()` at which the last suspension ends.

@@ -21,6 +21,7 @@
 #include <evercert/testing/simulated_disk.hpp>
 #include <evercert/testing/simulated_network.hpp>
 #include <evercert/testing/simulated_time.hpp>
+#include <evercert/testing/simulated_worker.hpp>
 
 namespace evercert::testing {
 
@@ -129,6 +130,9 @@ public:
     const std::shared_ptr<evercert::network>& network() const noexcept { return network_; }
     /// With the folder "/var/lib". What was not synced before a power cut is drawn from the seed.
     simulated_disk& disk() noexcept { return disk_; }
+    /// Where its managers and stores do what blocks, such as writing to the disk: `blocking().takes()` makes that slow. Stays as
+    /// it is over restarts.
+    simulated_worker& blocking() noexcept { return blocking_; }
     /// The disk as its processes see it, until the next restart.
     const std::shared_ptr<evercert::disk>& process() const noexcept { return process_; }
 
@@ -171,6 +175,7 @@ private:
     std::shared_ptr<simulated_clock> clock_;
     std::shared_ptr<evercert::network> network_;
     simulated_disk disk_;
+    simulated_worker blocking_;
     std::shared_ptr<evercert::disk> process_;
     std::unique_ptr<parts> parts_;
 };

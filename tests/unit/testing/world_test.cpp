@@ -242,6 +242,20 @@ TEST_CASE("visits are counted by the status of their answers, whatever that is")
     CHECK(seen.failures.empty());
 }
 
+TEST_CASE("a machine whose disk is slow serves what it has meanwhile, and loses nothing") {
+    site on;
+    on.server.blocking().takes(20s);
+    const auto& seen = on.client.visit(page, on.ca, 6h);
+    on.in.time().pass(days{70});
+    CHECK(on.ca.certificates_issued() == 2);
+    CHECK(seen.answers.at(200) == seen.made);
+    on.in.network().cut(on.authority.address());
+    on.server.restart();
+    on.in.time().pass(days{60});
+    CHECK(seen.untrusted == 0);
+    CHECK(seen.answers.at(200) == seen.made);
+}
+
 TEST_CASE("stop ends visits, too") {
     site on;
     const auto& seen = on.client.visit(page, on.ca, 1h);
