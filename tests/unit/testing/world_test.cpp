@@ -27,10 +27,10 @@ constexpr const char* page = "https://www.example.com/hello";
 
 asio::awaitable<response> hello(request) { co_return response{"hello"}; }
 
-asio::awaitable<void> serve(manager_options options) {
+asio::awaitable<void> serve(manager_options options, std::string host = "www.example.com") {
     const auto executor = co_await asio::this_coro::executor;
     manager made{executor, std::move(options)};
-    made.set_hosts({"www.example.com"});
+    made.set_hosts({identifier{host}});
     made.cache_file("/var/lib/state");
     made.handle("/hello", hello);
     co_await made.serve();
@@ -307,4 +307,31 @@ TEST_CASE("machines of a world have addresses, clocks, disks and draws of their 
     CHECK(in.time().run(other.network()->resolve("one.test")).front() == one.address());
     CHECK(in.draw() != in.draw());
     CHECK(in.draw_share() < 1);
+}
+
+TEST_CASE("several managers live in one world, and one that is cut off or sleeps holds up no other") {
+    world in;
+    auto& authority = in.add_machine("ca.test");
+    acme_server ca{in.executor(), authority.ca_options()};
+    auto& client = in.add_machine("client.test");
+    std::vector<world::machine*> servers;
+    std::vector<const visit_log*> seen;
+    for (const auto* name : {"a.test", "b.test", "c.test"}) {
+        auto& server = in.add_machine(name);
+        server.run([&server, &ca] { return serve(server.manager_options(ca), server.name()); });
+        servers.push_back(&server);
+        seen.push_back(&client.visit("https://" + server.name() + "/hello", ca, 1h));
+    }
+    in.network().cut(servers[0]->address(), testing::cut_type::silent);
+    servers[1]->clock()->suspend(days{10});
+    in.time().pass(days{1});
+    CHECK(ca.certificates_issued() == 1);
+    CHECK(seen[2]->answers.at(200) == seen[2]->made);
+    in.network().heal(servers[0]->address());
+    in.time().pass(days{10});
+    CHECK(ca.certificates_issued() == 3);
+    for (const auto* each : seen) {
+        CHECK(each->answers.at(200) > 20);
+        CHECK(each->untrusted == 0);
+    }
 }
