@@ -51,6 +51,9 @@ public:
     ending_map(
         std::size_t entries_max, measure size_of, precious is_precious = [](std::string_view) { return false; })
         : entries_max_{entries_max}, size_of_{size_of}, is_precious_{is_precious} {}
+    // Entries know where their ends are: a move keeps these, a copy would not.
+    ending_map(ending_map&&) = default;
+    ending_map& operator=(ending_map&&) = default;
 
     const Value* find(std::string_view key) const {
         const auto& in = shards_[static_cast<std::size_t>(shard_of_key(key))];
@@ -114,6 +117,7 @@ public:
     }
 
     std::size_t size() const noexcept { return by_end_.size(); }
+    std::size_t entries_max() const noexcept { return entries_max_; }
     const shard_map& shard(int index) const { return shards_.at(static_cast<std::size_t>(index)); }
 
     /// What was changed since the last call.

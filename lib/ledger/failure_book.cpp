@@ -62,8 +62,10 @@ void failure_book::set_account(const std::string& tag) {
         for (const auto& [key, one] : records_.shard(shard))
             if (is_another_account(one.value))
                 others.push_back(key);
-    for (const auto& key : others)
+    for (const auto& key : others) {
         records_.erase(key);
+        own_.erase(key);
+    }
 }
 
 bool failure_book::is_another_account(const failure_record& record) const {
@@ -77,7 +79,7 @@ void failure_book::note_names(std::string_view key, const std::vector<identifier
     auto record = *known;
     record.names = names;
     const auto ends = end_of(record);
-    records_.put(key, std::move(record), ends);
+    put(key, std::move(record), ends);
 }
 
 std::vector<std::string> failure_book::keys_with(const identifier& name) const {
@@ -110,7 +112,7 @@ failure_record failure_book::remember(
         wait = std::max(wait, bounded);
     }
     record.retry_at = plus(now, lengthened(wait, draw));
-    records_.put(key, record, end_of(record));
+    put(key, record, end_of(record));
     return record;
 }
 
@@ -126,7 +128,8 @@ void failure_book::refuse(std::string_view key, const failure& what, wall_time n
     record.account = account_;
     record.failures = failures_before(key, now) + 1;
     record.retry_at = std::min(until, plus(now, longest(delays_, what.kind)));
-    records_.put(key, record, record.retry_at);
+    const auto ends = record.retry_at;
+    put(key, std::move(record), ends);
 }
 
 std::vector<std::string> failure_book::keys(std::string_view prefix) const {
@@ -138,7 +141,24 @@ std::vector<std::string> failure_book::keys(std::string_view prefix) const {
     return found;
 }
 
-bool failure_book::forget(std::string_view key) { return records_.erase(key); }
+bool failure_book::forget(std::string_view key) {
+    const bool was_there = records_.erase(key);
+    if (was_there)
+        note_own(key);
+    return was_there;
+}
+
+void failure_book::put(std::string_view key, failure_record record, wall_time ends) {
+    records_.put(key, std::move(record), ends);
+    note_own(key);
+}
+
+void failure_book::note_own(std::string_view key) {
+    // The store may be gone for long; what there is matters more than what was forgotten.
+    if (own_.size() >= 2 * records_.entries_max())
+        std::erase_if(own_, [&](const auto& one) { return !records_.find(one.first); });
+    own_.insert_or_assign(std::string{key}, false);
+}
 
 int failure_book::failures_before(std::string_view key, wall_time now) const {
     const auto* record = records_.find(key);
@@ -192,11 +212,37 @@ int failure_book::read(int shard, const boost::json::object& from, wall_time now
         if (is_another_account(*record))
             continue;
         const auto* known = records_.find(key);
-        if (end_of(*record) > now && (!known || known->at < record->at))
+        const bool forgotten = !known && own_.contains(key);
+        if (end_of(*record) > now && !forgotten && (!known || known->at < record->at))
             records_.put(key, *record, end_of(*record));
     }
     records_.set_changed(changed);
     return damaged;
+}
+
+int failure_book::merge(int shard, const boost::json::object* stored, wall_time now) {
+    std::vector<std::string> forgotten;
+    for (const auto& [key, one] : records_.shard(shard))
+        if (stored && !stored->contains(key) && !own_.contains(key))
+            forgotten.push_back(key);
+    const auto changed = records_.changed();
+    for (const auto& key : forgotten)
+        records_.erase(key);
+    records_.set_changed(changed);
+    const int damaged = stored ? read(shard, *stored, now) : 0;
+    for (auto& [key, sent] : own_)
+        sent = sent || shard_of(key) == shard;
+    return damaged;
+}
+
+void failure_book::saved(int shard) {
+    std::erase_if(own_, [&](const auto& one) { return one.second && shard_of(one.first) == shard; });
+}
+
+void failure_book::saved_nowhere() {
+    for (int shard = 0; shard < shards; ++shard)
+        for (const auto& [key, one] : records_.shard(shard))
+            note_own(key);
 }
 
 }  // namespace evercert

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <exception>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,9 +75,18 @@ public:
 
     /// {KEY: RECORD, …}
     boost::json::object to_json(int shard) const;
-    /// Take what a store has: of two records for a key the later failure stays. What is damaged is left out or brought
+    /// Take what a store has, when a process starts: of two records for a key the later failure stays. What is damaged is left out or brought
     /// within bounds. Returns how many records were left out for damage. Marks nothing as changed.
     int read(int shard, const boost::json::object&, wall_time now);
+
+    /// The same before the shard is saved, which others may have done since. What this process changed since it was saved last stays, a
+    /// success that made it forget a record, too; and what the others forgot is forgotten, unless `stored` is absent. The caller keeps
+    /// others from saving it meanwhile, and saves `to_json(shard)`.
+    int merge(int shard, const boost::json::object* stored, wall_time now);
+    /// What was merged last is in the store.
+    void saved(int shard);
+    /// No store has any of it.
+    void saved_nowhere();
 
     /// A CA may ask for so long a wait; weeks are real.
     static constexpr std::chrono::days retry_after_max{31};
@@ -87,6 +97,8 @@ public:
     static constexpr std::size_t key_size_max = 512;
 
 private:
+    void put(std::string_view key, failure_record, wall_time ends);
+    void note_own(std::string_view key);
     void clock_moved(wall_time now);
     bool is_another_account(const failure_record&) const;
     wall_time end_of(const failure_record&) const;
@@ -95,6 +107,8 @@ private:
     retry_options delays_;
     std::string account_;
     ending_map<failure_record> records_;
+    /// The keys that were changed here since they were saved; whether they are being saved.
+    std::map<std::string, bool, std::less<>> own_;
     wall_time newest_ = wall_time::min();
 };
 

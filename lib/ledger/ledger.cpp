@@ -20,6 +20,7 @@ constexpr std::string_view accounts_key = "accounts";
 constexpr std::string_view domain_prefix = "domain/";
 constexpr std::string_view set_prefix = "names/";
 constexpr std::string_view failed_prefix = "failed/";
+constexpr std::string_view lease_member = "lease";
 
 /// Prefix, name, and what tells two sets of names apart.
 constexpr std::size_t key_size_max = 512;
@@ -161,8 +162,18 @@ void ledger::take(const std::vector<use>& uses, wall_time now) {
     for (const auto& of : uses) {
         auto one = load(of, now);
         one.take(now);
+        note_own(of.key, one, 1);
         store(of.key, one, now);
     }
+}
+
+void ledger::note_own(const std::string& key, const bucket& one, int tokens) {
+    if (one.interval() <= duration{})
+        return;  // no limit
+    // The store may be gone for long; buckets that are full by now matter least.
+    if (own_.size() >= 2 * buckets_.entries_max())
+        own_.forget_if([&](const std::string& other) { return !buckets_.find(other); });
+    own_.add(key, tokens);
 }
 
 ledger::verdict ledger::judge(const std::vector<use>& uses, bool renewal, wall_time now) const {
@@ -233,6 +244,7 @@ void ledger::not_issued(const std::vector<identifier>& names, order_kind kind, w
             continue;
         auto one = load(of, now);
         one.give_back();
+        note_own(of.key, one, -1);
         store(of.key, one, now);
     }
 }
@@ -260,7 +272,13 @@ boost::json::object ledger::to_json(int shard) const {
     boost::json::object object;
     for (const auto& [key, one] : buckets_.shard(shard))
         object[key] = to_milliseconds(one.value);
+    if (const auto token = tokens_.at(static_cast<std::size_t>(shard)); token != 0 && !object.empty())
+        object[lease_member] = token;
     return object;
+}
+
+bool ledger::is_bucket_of(int shard, std::string_view key, const boost::json::value& value) const {
+    return limit_of(key) && value.is_int64() && shard_of_key(key) == shard && key.size() <= key_size_max;
 }
 
 int ledger::read(int shard, const boost::json::object& from, wall_time now) {
@@ -268,18 +286,41 @@ int ledger::read(int shard, const boost::json::object& from, wall_time now) {
     const auto changed = buckets_.changed();
     for (const auto& [name, value] : from) {
         const std::string_view key{name.data(), name.size()};
-        const auto* limit = limit_of(key);
-        if (!limit || !value.is_int64() || shard_of_key(key) != shard || key.size() > key_size_max) {
+        if (key == lease_member && value.is_int64()) {
+            tokens_.at(static_cast<std::size_t>(shard)) = value.get_int64();
+            continue;
+        }
+        if (!is_bucket_of(shard, key, value)) {
             ++damaged;
             continue;
         }
-        auto one = full_bucket(*limit);
-        one.restore(between(now, from_milliseconds(value.get_int64())), now);
+        const auto full_at = with_own(key, from_milliseconds(value.get_int64()), now);
         const auto* known = buckets_.find(key);
-        if (one.full_at() > now && (!known || *known < one.full_at()))
-            buckets_.put(key, one.full_at(), one.full_at());
+        if (full_at > now && (!known || *known < full_at))
+            buckets_.put(key, full_at, full_at);
     }
     buckets_.set_changed(changed);
+    return damaged;
+}
+
+/// Never more than an empty bucket has.
+wall_time ledger::with_own(std::string_view key, wall_time stored, wall_time now) const {
+    const auto empty = full_bucket(*limit_of(key));
+    const auto most = plus(now, empty.burst() * empty.interval());
+    // What was taken so long ago that it has come back since is not added to what others took later.
+    const auto own = std::clamp(own_.missing(key), -empty.burst(), buckets_.find(key) ? empty.burst() : 0);
+    return std::min(plus(std::min(stored, most), own * empty.interval()), most);
+}
+
+int ledger::merge(int shard, const boost::json::object& stored, std::uint64_t token, wall_time now) {
+    notice(now);
+    auto& ours = tokens_.at(static_cast<std::size_t>(shard));
+    const auto* theirs = stored.if_contains(lease_member);
+    if (theirs && theirs->is_int64() && theirs->get_int64() == ours)
+        own_.arrived(shard);
+    const int damaged = read(shard, stored, now);
+    own_.sent(shard);
+    ours = static_cast<std::int64_t>(token);
     return damaged;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "base/token_bucket.hpp"
 #include "ledger/ending_map.hpp"
+#include "ledger/own_takes.hpp"
 
 namespace evercert {
 
@@ -78,14 +80,20 @@ public:
     static constexpr int shards = ledger_shards;
     /// The shards that were changed since the last call: to be saved.
     shard_set take_changed() noexcept { return buckets_.take_changed(); }
-    /// {KEY: milliseconds at which the bucket is full, …}
+    /// {KEY: milliseconds at which the bucket is full, …, "lease": token}
     boost::json::object to_json(int shard) const;
-    /// Take what a store has. If both have a bucket, the larger debt wins; never more than an empty bucket has. It is read when a
-    /// process starts, and written whole: of processes that share a store each counts its own orders and what was there when it
-    /// started, and the last to write a shard overwrites what the others wrote. A CA's limit may then be asked for more often than it
-    /// allows, by as many processes as there are; its answer says so.
+    /// Take what a store has, when a process starts: what was taken before is added to it. If both have a bucket, the larger debt
+    /// wins; never more than an empty bucket has.
     /// Returns how many entries were left out for damage. Marks nothing as changed.
     int read(int shard, const boost::json::object&, wall_time now);
+
+    /// The same before the shard is saved, which others may have done since: what this process took is added to what they did. The
+    /// caller holds lease `token` of the shard, a number that no other save of it has, and saves `to_json(shard)`: who finds its
+    /// own number there knows that a save arrived, whatever it was told. Between two saves a process does not see what others
+    /// take, so a limit may be passed by that.
+    int merge(int shard, const boost::json::object& stored, std::uint64_t token, wall_time now);
+    /// What was merged last is in the store.
+    void saved(int shard) { own_.arrived(shard); }
 
 private:
     struct use {
@@ -107,6 +115,9 @@ private:
     static bucket full_bucket(const ca_limit&);
     bucket load(const use&, wall_time now) const;
     void store(const std::string& key, const bucket&, wall_time now);
+    void note_own(const std::string& key, const bucket&, int tokens);
+    bool is_bucket_of(int shard, std::string_view key, const boost::json::value&) const;
+    wall_time with_own(std::string_view key, wall_time stored, wall_time now) const;
     void take(const std::vector<use>&, wall_time now);
     verdict judge(const std::vector<use>&, bool renewal, wall_time now) const;
     void notice(wall_time now);
@@ -114,6 +125,8 @@ private:
     ca_limits limits_;
     std::string account_;
     ending_map<wall_time> buckets_;
+    own_takes own_;
+    std::array<std::int64_t, shards> tokens_{};  ///< of the leases that the shards were saved under last; 0 = none
     counts totals_;
     wall_time newest_ = wall_time::min();
 };

@@ -101,6 +101,26 @@ bool covers(const held_certificate& held, const identifier& name) {
 
 }  // namespace
 
+limits_record merged(limits_record mine, limits_record other) {
+    if (mine.written == wall_time{})
+        mine.written = other.written;
+    // By a clock that was ahead of ours: its debts were no larger for that.
+    const auto ahead = std::max<duration>(between(mine.written, other.written), {});
+    const auto larger = [ahead](wall_time& here, wall_time there) { here = std::max(here, plus(there, -ahead)); };
+    larger(mine.orders_full, other.orders_full);
+    larger(mine.new_hosts_full, other.new_hosts_full);
+    larger(mine.polls_full, other.polls_full);
+    for (auto& when : other.latest_orders)
+        when = plus(when, -ahead);
+    const auto last = [](const limits_record& one) {
+        const auto& all = one.latest_orders;
+        return all.empty() ? wall_time::min() : *std::max_element(all.begin(), all.end());
+    };
+    if (last(mine) < last(other))
+        mine.latest_orders = std::move(other.latest_orders);
+    return mine;
+}
+
 std::string account_key(std::string_view directory_url) {
     const auto ca = parse_url(directory_url);
     if (!ca || ca->scheme != "https")

@@ -82,6 +82,10 @@ struct limits_record {
     wall_time written = {};
 };
 
+/// What two processes have: the larger debts, and `mine.written` if there is one, since the other one's clock is no evidence for
+/// this one's.
+limits_record merged(limits_record mine, limits_record other);
+
 /// Store keys. "accounts/ca.test:14000", "certificates/example.com", "certificates/example.com:1f2e3d4c5b6a7988"
 /// for several names; "orders/" and the rest of a certificate's for its pending order.
 std::string account_key(std::string_view directory_url);

@@ -66,8 +66,14 @@ asio::awaitable<void> renewer::act_on(std::string key, [[maybe_unused]] semaphor
 asio::awaitable<void> renewer::forget(std::string key) {
     // What is removed does not come back: nothing is, before the CA has said in this run what time it is.
     const bool confirmed = co_await clock_.confirm();
-    if (confirmed)
-        co_await shelf_.forget(key);
+    if (confirmed) {
+        // Another process may have it, or the store may not answer: that ends some time.
+        const auto removed = co_await as_outcome(shelf_.forget(key));
+        if (removed.thrown && describe(removed.thrown).is_cancellation())
+            std::rethrow_exception(removed.thrown);
+        if (removed.thrown)
+            context_.log(log_level::warning, "{} is not removed now: {}", key, describe(removed.thrown).text);
+    }
     plan_.plan_later(key, forget_again_after);
 }
 

@@ -170,6 +170,7 @@ void state::replace(const state_items& items, wall_time now) {
     certificates_ = std::move(read.certificates);
     pending_ = std::move(read.pending);
     failures_ = std::move(read.failures);
+    failures_.saved_nowhere();
     ledger_ = std::move(read.spent);
     unknown_ = std::move(read.unknown);
     count_for_account();
@@ -185,6 +186,36 @@ int state::read_memory(const std::string& key, const boost::json::object& value,
     if (const auto entries = shard_in(key, ledger_key, directory_url_))
         return ledger_.read(*entries, value, now);
     return 0;
+}
+
+bool state::is_shared(const std::string& key) const {
+    return key == limits_key(directory_url_) || shard_in(key, failures_key, directory_url_) ||
+        shard_in(key, ledger_key, directory_url_);
+}
+
+int state::merge(
+    const std::string& key, const std::optional<boost::json::object>& stored, std::uint64_t token, wall_time now) {
+    const std::lock_guard lock{mutex_};
+    if (const auto failed = shard_in(key, failures_key, directory_url_))
+        return failures_.merge(*failed, stored ? &*stored : nullptr, now);
+    if (const auto entries = shard_in(key, ledger_key, directory_url_))
+        return ledger_.merge(*entries, stored.value_or(boost::json::object{}), token, now);
+    if (stored)
+        limits_ = merged(limits_, read_limits(*stored));
+    return 0;
+}
+
+void state::saved(const std::string& key) {
+    const std::lock_guard lock{mutex_};
+    if (const auto failed = shard_in(key, failures_key, directory_url_))
+        failures_.saved(*failed);
+    else if (const auto entries = shard_in(key, ledger_key, directory_url_))
+        ledger_.saved(*entries);
+}
+
+void state::store_changed() {
+    const std::lock_guard lock{mutex_};
+    failures_.saved_nowhere();
 }
 
 std::optional<account_record> state::account() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -90,6 +91,16 @@ public:
 
     /// Read what belongs to the failures or the ledger. Returns how many entries were left out for damage.
     int read_memory(const std::string& key, const boost::json::object&, wall_time now);
+    /// Every process that uses the store counts in these: failures, the ledger and the limits.
+    bool is_shared(const std::string& key) const;
+    /// Before such an item is saved: take what others have saved since into what is here; see `failure_book::merge` and `ledger::merge`, which `token`
+    /// is for. Throws and changes nothing if it is damaged as a whole; returns how many entries were left out for damage.
+    int merge(
+        const std::string& key, const std::optional<boost::json::object>& stored, std::uint64_t token, wall_time now);
+    /// What was merged last is in the store.
+    void saved(const std::string& key);
+    /// From now on it is another store.
+    void store_changed();
     /// The store keys of both and of the limits, these first: they say when the state was written.
     std::vector<std::string> memory_keys() const;
 

@@ -36,8 +36,8 @@ asio::awaitable<void> take_lease(
 }  // namespace
 
 vault::vault(
-    asio::any_io_executor executor, std::shared_ptr<store> first, const state& all, watch_channel& watch,
-    event_bus& events, std::shared_ptr<clock> time, bounds given, logger log)
+    asio::any_io_executor executor, std::shared_ptr<store> first, state& all, watch_channel& watch, event_bus& events,
+    std::shared_ptr<clock> time, bounds given, logger log)
     : store_{std::move(first)},
       state_{all},
       watch_{watch},
@@ -47,6 +47,11 @@ vault::vault(
       log_{std::move(log)},
       more_{executor},
       more_lazily_{executor} {}
+
+void vault::use(std::shared_ptr<store> other) {
+    store_ = std::move(other);
+    state_.store_changed();
+}
 
 asio::awaitable<std::optional<boost::json::object>> vault::load(std::string key) {
     const auto from = store_;
@@ -143,7 +148,9 @@ asio::awaitable<bool> vault::try_remove(std::string key) {
 
 asio::awaitable<bool> vault::save_or_remove(std::string key) {
     if (key.starts_with(certificates_prefix))
-        co_return co_await save_or_remove_certificate(std::move(key));
+        co_return co_await act_under_lease(std::move(key), relock_wait);
+    if (state_.is_shared(key))
+        co_return co_await act_under_lease(std::move(key), bounds_.lock_wait);
     if (!state_.item(key))
         co_return co_await try_remove(std::move(key));
     vault_lease none;
@@ -151,9 +158,8 @@ asio::awaitable<bool> vault::save_or_remove(std::string key) {
     co_return outcome == kept::saved;
 }
 
-/// Whoever had the lease since may have saved a later one.
-asio::awaitable<bool> vault::save_or_remove_certificate(std::string key) {
-    auto locked = co_await as_outcome(lock_within(key, relock_lease, relock_wait));
+asio::awaitable<bool> vault::act_under_lease(std::string key, duration lock_wait) {
+    auto locked = co_await as_outcome(lock_within(key, relock_lease, lock_wait));
     if (locked.thrown) {
         const auto failed = describe(locked.thrown);
         if (failed.is_cancellation())
@@ -161,22 +167,30 @@ asio::awaitable<bool> vault::save_or_remove_certificate(std::string key) {
         tell(event_type::save_failed, key, failed.text);
         co_return false;
     }
-    auto work = look_and_act(std::move(key), *locked.value);
-    auto acted = co_await as_outcome(unlock_after(std::move(*locked.value), std::move(work)));
+    asio::awaitable<bool> work;
+    if (key.starts_with(certificates_prefix))
+        work = save_or_remove_certificate(std::move(key), *locked.value);
+    else
+        work = merge_and_save(std::move(key), *locked.value);
+    auto acted = co_await as_outcome(unlock_after(std::move(*locked.value), std::move(work), relock_leave));
     if (acted.thrown && describe(acted.thrown).is_cancellation())
         std::rethrow_exception(acted.thrown);
     co_return !acted.thrown && *acted.value;
 }
 
-asio::awaitable<bool> vault::look_and_act(std::string key, vault_lease held) {
+asio::awaitable<std::optional<boost::json::object>> vault::look(std::string key) {
     auto looked = co_await as_outcome(load(key));
     if (looked.thrown) {
         const auto failed = describe(looked.thrown);
         if (!failed.is_cancellation())
             tell(event_type::save_failed, key, failed.text);
-        std::rethrow_exception(looked.thrown);
     }
-    const auto& stored = *looked.value;
+    co_return looked.get();
+}
+
+/// Whoever had the lease since may have saved a later one.
+asio::awaitable<bool> vault::save_or_remove_certificate(std::string key, vault_lease held) {
+    const auto stored = co_await look(key);
     if (stored && is_to_stay(key, *stored)) {
         log_(log_level::info, "the store has a later certificate as {}, which stays", key);
         const std::lock_guard lock{mutex_};
@@ -187,6 +201,26 @@ asio::awaitable<bool> vault::look_and_act(std::string key, vault_lease held) {
         co_return co_await try_remove(std::move(key));
     const auto outcome = co_await try_save(key, std::move(held));
     if (outcome == kept::lease_lost)
+        insert_unsaved(key);
+    co_return outcome == kept::saved;
+}
+
+/// Other processes count in it, too.
+asio::awaitable<bool> vault::merge_and_save(std::string key, vault_lease held) {
+    const auto stored = co_await look(key);
+    const clock_look look_now{clock_->wall(), clock_->steady()};
+    const auto now = state_.counted_time(look_now, bounds_.clock_tolerance);
+    try {
+        const int damaged = state_.merge(key, stored, held.given.token, now);
+        if (damaged > 0)
+            log_(log_level::error, "{} entries of {} in the store are damaged and left out", damaged, key);
+    } catch (const error& e) {
+        log_(log_level::error, "{} in the store is damaged, and is written anew: {}", key, e.what());
+    }
+    const auto outcome = co_await try_save(key, std::move(held));
+    if (outcome == kept::saved)
+        state_.saved(key);
+    else if (outcome == kept::lease_lost)
         insert_unsaved(key);
     co_return outcome == kept::saved;
 }
@@ -244,7 +278,7 @@ asio::awaitable<vault_lease> vault::lock_within(std::string key, std::chrono::se
         co_return held;
     if (held.given.token != 0) {
         co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-        co_await unlock(std::move(held));
+        co_await unlock(std::move(held), bounds_.store_timeout);
         throw std::system_error{asio::error::operation_aborted};
     }
     if (ended.thrown)
@@ -252,8 +286,8 @@ asio::awaitable<vault_lease> vault::lock_within(std::string key, std::chrono::se
     throw error{errc::store_failed, "the store gave a lease without a token: it cannot be used as a store"};
 }
 
-asio::awaitable<void> vault::unlock(vault_lease held) {
-    auto work = within(*clock_, bounds_.store_timeout, "releasing a lock", held.of->unlock(std::move(held.given)));
+asio::awaitable<void> vault::unlock(vault_lease held, duration limit) {
+    auto work = within(*clock_, limit, "releasing a lock", held.of->unlock(std::move(held.given)));
     const auto ended = co_await as_outcome(std::move(work));
     if (ended.thrown)
         log_(log_level::warning, "a lock could not be released; it ends by itself: {}", describe(ended.thrown).text);

@@ -17,6 +17,7 @@
 #include <evercert/watch.hpp>
 
 #include "base/event.hpp"
+#include "base/failure.hpp"
 #include "base/log.hpp"
 #include "base/outcome.hpp"
 #include "manager/event_bus.hpp"
@@ -34,17 +35,18 @@ struct vault_lease {
 /// not be saved is remembered and saved again later. Thread-bound to the manager's strand.
 class vault {
 public:
-    /// Of one load, save or release, and of waiting for a lock.
+    /// Of one load, save or release, of waiting for a lock, and of what the wall clock may be off.
     struct bounds {
         duration store_timeout;
         duration lock_wait;
+        duration clock_tolerance;
     };
 
     vault(
-        asio::any_io_executor, std::shared_ptr<store>, const state&, watch_channel&, event_bus&, std::shared_ptr<clock>,
+        asio::any_io_executor, std::shared_ptr<store>, state&, watch_channel&, event_bus&, std::shared_ptr<clock>,
         bounds, logger);
 
-    void use(std::shared_ptr<store> other) { store_ = std::move(other); }
+    void use(std::shared_ptr<store> other);
 
     /// Nothing if the store has none, or what it has is damaged: then a line is logged. Throws if it cannot be read.
     asio::awaitable<std::optional<boost::json::object>> load(std::string key);
@@ -68,10 +70,17 @@ public:
     /// What `work` comes to. Then the lock is released, whatever that was, and after a cancellation, too.
     template <typename T>
     asio::awaitable<T> unlock_after(vault_lease held, asio::awaitable<T> work) {
+        const auto longest = bounds_.store_timeout;
+        co_return co_await unlock_after(std::move(held), std::move(work), longest);
+    }
+    /// The same; who is cancelled waits no longer than `if_left` for the release.
+    template <typename T>
+    asio::awaitable<T> unlock_after(vault_lease held, asio::awaitable<T> work, duration if_left) {
         auto result = co_await as_outcome(std::move(work));
+        const bool left = result.thrown && describe(result.thrown).is_cancellation();
         // Otherwise the next await would not even begin.
         co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-        co_await unlock(std::move(held));
+        co_await unlock(std::move(held), left ? if_left : bounds_.store_timeout);
         co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
         co_return result.get();
     }
@@ -92,18 +101,22 @@ public:
     /// Between two attempts to save: a full disk is not emptied in seconds.
     static constexpr std::chrono::seconds retry_interval{30};
     static constexpr std::chrono::seconds lazy_interval{10};
-    /// A certificate that is saved again is looked at and saved under its lease. The others wait meanwhile, and who has it
-    /// may be saving a later one.
+    /// A certificate that is saved again, and what processes share, is looked at and saved under its lease. For a certificate the
+    /// others wait meanwhile, and who has it may be saving a later one.
     static constexpr std::chrono::milliseconds relock_wait{200};
     static constexpr std::chrono::seconds relock_lease{60};
+    /// A store that hangs must not hold up stop(), and such a lease is over soon.
+    static constexpr std::chrono::milliseconds relock_leave{200};
 
 private:
-    asio::awaitable<void> unlock(vault_lease);
+    asio::awaitable<void> unlock(vault_lease, duration limit);
     asio::awaitable<vault_lease> lock_within(std::string key, std::chrono::seconds length, duration limit);
     asio::awaitable<kept> try_save(std::string key, vault_lease under);
     asio::awaitable<bool> try_remove(std::string key);
-    asio::awaitable<bool> save_or_remove_certificate(std::string key);
-    asio::awaitable<bool> look_and_act(std::string key, vault_lease held);
+    asio::awaitable<bool> act_under_lease(std::string key, duration lock_wait);
+    asio::awaitable<std::optional<boost::json::object>> look(std::string key);
+    asio::awaitable<bool> save_or_remove_certificate(std::string key, vault_lease held);
+    asio::awaitable<bool> merge_and_save(std::string key, vault_lease held);
     bool is_to_stay(const std::string& key, const boost::json::object& stored) const;
     void tell(event_type, const std::string& key, const std::string& problem);
     asio::awaitable<bool> save_or_remove(std::string key);
@@ -112,7 +125,7 @@ private:
     void insert_unsaved(const std::string& key);
 
     std::shared_ptr<store> store_;
-    const state& state_;
+    state& state_;
     watch_channel& watch_;
     event_bus& events_;
     std::shared_ptr<clock> clock_;

@@ -241,6 +241,26 @@ TEST_CASE("replacements are exempt, so renewals never wait for new names that us
     CHECK(site.heard(event_type::failed) == 0);
 }
 
+TEST_CASE("a renewal has the share of the CA's limit that new names may not use up") {
+    ca_limits limits;
+    limits.orders = {10, 30 * day};
+    limits.renewal_reserve_percent = 20;
+    test::simulated_site site{no_own_limits(limits), [](auto& ca) { ca.lifetime = 2 * day; }};
+    site.start();
+    const auto first = site.cert("a.test");
+    site.ca->validation_ports(81, 444);
+    int asked = 0;
+    while (site.manager->can_issue({"new.test"}).now && asked < 20)
+        CHECK_FALSE(site.ask(numbered(asked++, "test").value()));
+    CHECK(site.ca->count("newOrder") == 8);
+    CHECK_FALSE(site.ask("new.test"));
+    CHECK(site.refusal == errc::rate_limited);
+    site.ca->validation_ports(80, 443);
+    REQUIRE(site.until([&] { return site.manager->find("a.test")->serial() != first->serial(); }, 40h));
+    CHECK_FALSE(site.manager->can_issue({"new.test"}).now);
+    CHECK(site.ca->count("newOrder") == 9);
+}
+
 namespace {
 
 /// Three orders in a month.

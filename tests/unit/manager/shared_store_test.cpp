@@ -38,7 +38,7 @@ public:
         co_await next_->save(std::move(key), std::move(value), std::move(under));
     }
     asio::awaitable<void> remove(std::string key) override {
-        removed_under_lock[key] = !held.empty();
+        held_at_removal[key] = held;
         return next_->remove(std::move(key));
     }
     asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
@@ -55,7 +55,7 @@ public:
     }
 
     std::map<std::string, int> loads;
-    std::map<std::string, bool> removed_under_lock;
+    std::map<std::string, std::set<std::string>> held_at_removal;
     std::set<std::string> held;
     bool failing = false;
     bool hangs = false;
@@ -208,9 +208,26 @@ TEST_CASE(
 TEST_CASE("the record of an order is removed while the lease of its certificate is held") {
     shared_site it;
     it.site.cert("a.test");
-    REQUIRE(it.kept->removed_under_lock.contains("orders/a.test"));
-    CHECK(it.kept->removed_under_lock["orders/a.test"]);
+    REQUIRE(it.kept->held_at_removal.contains("orders/a.test"));
+    CHECK(it.kept->held_at_removal["orders/a.test"].contains("certificates/a.test"));
     CHECK(it.stored("orders/a.test").empty());
+}
+
+TEST_CASE("a certificate that ended long ago is removed while its lease is held, and waits for who has it") {
+    shared_site it{[](auto& options) { options.expired_kept = 1 * day; }};
+    it.site.manager->set_hosts({"a.test"});
+    it.site.cert("a.test");
+    it.site.manager->set_hosts({"b.test"});
+    it.site.pass(90 * day);
+    const auto held = it.site.run(it.kept->next()->lock("certificates/a.test", 72h));
+    it.site.pass(2 * day);
+    CHECK_FALSE(it.stored("certificates/a.test").empty());
+    it.site.run(it.kept->next()->unlock(held));
+    it.site.pass(1 * day);
+    CHECK(it.stored("certificates/a.test").empty());
+    REQUIRE(it.kept->held_at_removal.contains("certificates/a.test"));
+    CHECK(it.kept->held_at_removal["certificates/a.test"].contains("certificates/a.test"));
+    CHECK(it.site.heard(event_type::forgotten) == 1);
 }
 
 TEST_CASE("flights that clients have left are bounded while the store hangs, and a renewal has room all the same") {

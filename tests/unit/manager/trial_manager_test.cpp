@@ -1,7 +1,10 @@
+#include <boost/json/parse.hpp>
+
 #include "base/log.hpp"
 #include "base/outcome.hpp"
 #include "catch.hpp"
 #include "http/client.hpp"
+#include "manager/records.hpp"
 #include "process.hpp"
 #include "simulated_site.hpp"
 
@@ -11,6 +14,28 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto day = std::chrono::days{1};
+
+/// One whose disk is full at times.
+class full_store final : public store {
+public:
+    asio::awaitable<std::optional<std::string>> load(std::string key) override { return kept->load(std::move(key)); }
+    asio::awaitable<void> save(std::string key, std::string value, lease under) override {
+        if (is_full)
+            throw error{errc::store_failed, "the disk is full"};
+        co_await kept->save(std::move(key), std::move(value), std::move(under));
+    }
+    asio::awaitable<void> remove(std::string key) override { return kept->remove(std::move(key)); }
+    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
+        return kept->list(std::move(prefix));
+    }
+    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
+        return kept->lock(std::move(key), length);
+    }
+    asio::awaitable<void> unlock(lease given) override { return kept->unlock(std::move(given)); }
+
+    std::shared_ptr<store> kept;
+    bool is_full = false;
+};
 
 /// A CA whose certificates are renewed, while those of before are good for days.
 class tried_site {
@@ -207,4 +232,34 @@ TEST_CASE(
     site.pass(2min);
     CHECK(site.status("a.test").saved);
     CHECK(site.run(kept->load("certificates/a.test")));
+}
+
+TEST_CASE(
+    "a certificate is taken back while the store is full, which is told, and the store has the one before later") {
+    const auto kept = std::make_shared<full_store>();
+    tried_site it{[&](auto& options) {
+        kept->kept = options.store;
+        options.store = kept;
+    }};
+    const auto stored = [&] {
+        const auto text = it.site.run(kept->load("certificates/a.test"));
+        return read_certificate(boost::json::parse(text.value()).as_object()).certificate->get()->serial();
+    };
+    it.renew();
+    CHECK(stored() == it.second->serial());
+    it.site.forget_events();
+    kept->is_full = true;
+    for (int i = 0; i < 3; ++i)
+        CHECK_FALSE(it.visit(false));
+    it.site.pass(2min);
+    CHECK(it.site.ask("a.test")->serial() == it.first->serial());
+    CHECK(it.site.heard(event_type::rolled_back) == 1);
+    CHECK(it.site.heard(event_type::save_failed) >= 2);
+    CHECK_FALSE(it.site.status("a.test").saved);
+    CHECK(stored() == it.second->serial());
+    kept->is_full = false;
+    it.site.pass(1min);
+    CHECK(it.site.status("a.test").saved);
+    CHECK(stored() == it.first->serial());
+    CHECK(it.site.ask("a.test")->serial() == it.first->serial());
 }
