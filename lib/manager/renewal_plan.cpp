@@ -5,10 +5,6 @@
 
 namespace evercert {
 
-wall_time last_twentieth(wall_time not_before, wall_time not_after) {
-    return not_after - std::max<duration>(not_after - not_before, {}) / 20;
-}
-
 std::optional<wall_time> next_notice(const certificate_record& record) {
     const auto& held = *record.certificate;
     switch (record.told) {

@@ -53,6 +53,5 @@ private:
 renewal_facts facts_of(const manager_context&, const std::string& key, const certificate_record&);
 /// At which its listeners are told that it ends: as its last twentieth begins, and at its end.
 std::optional<wall_time> next_notice(const certificate_record&);
-wall_time last_twentieth(wall_time not_before, wall_time not_after);
 
 }  // namespace evercert

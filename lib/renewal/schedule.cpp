@@ -16,7 +16,6 @@ constexpr duration rest_most = std::chrono::hours{6};
 constexpr duration rest_least = std::chrono::minutes{1};
 /// So many attempts fit into what is left of a certificate after each failure.
 constexpr int attempts_left = 8;
-constexpr int emergency_divisor = 20;
 /// A failure from further in the future was noted by a wrong clock.
 constexpr duration step_back_max = std::chrono::days{1};
 /// Suggestions from further away are as good as from here.
@@ -38,9 +37,14 @@ bool is_ordered(const planned_act& plan, const failed_attempt& failed) {
     return ordered > duration{} && plan.at <= plus(failed.ordered_until, ordered / 10);
 }
 
+/// One that is not stale, and begins before it ends.
+bool has_window(const renewal_facts& facts) {
+    return facts.window && facts.window->end >= facts.window->start && facts.window->end > facts.obtained;
+}
+
 /// RFC 9773, section 4.2: a random time within the window.
 std::optional<wall_time> suggested_time(const renewal_facts& facts) {
-    if (!facts.window || facts.window->end < facts.window->start || facts.window->end <= facts.obtained)
+    if (!has_window(facts))
         return {};
     const auto first = plus(facts.not_before, -window_reach);
     const auto last = std::max(plus(facts.not_after, window_reach), first);
@@ -53,7 +57,7 @@ std::optional<wall_time> suggested_time(const renewal_facts& facts) {
 planned_act plan_renewal(const renewal_facts& facts) {
     planned_act plan{next_act::renew, renewal_time(facts.not_before, facts.not_after, facts.draw), why::lifetime};
     if (const auto suggested = suggested_time(facts)) {
-        const auto emergency = plus(facts.not_after, -(lifetime_of(facts) / emergency_divisor));
+        const auto emergency = last_twentieth(facts.not_before, facts.not_after);
         plan.at = std::min(*suggested, emergency);
         plan.reason = *suggested <= emergency ? why::suggested : why::emergency;
     }
@@ -135,6 +139,15 @@ wall_time renewal_time(wall_time not_before, wall_time not_after, double draw) {
     const auto spread =
         std::chrono::duration_cast<duration>(lifetime / 100 * spread_percent * std::clamp(draw, 0.0, 1.0));
     return plus(not_after, -left - spread);
+}
+
+wall_time deadline_of(const renewal_facts& facts) {
+    return has_window(facts) ? std::min(facts.window->end, facts.not_after) : facts.not_after;
+}
+
+wall_time last_twentieth(wall_time not_before, wall_time not_after) {
+    const duration lifetime = std::max<duration>(between(not_before, not_after), {});
+    return plus(not_after, -(lifetime / 20));
 }
 
 }  // namespace evercert

@@ -75,4 +75,11 @@ std::string explain(const planned_act&, const renewal_facts&);
 /// moment.
 wall_time renewal_time(wall_time not_before, wall_time not_after, double draw);
 
+/// Until when a renewal is in time: the end of the CA's window, unless that is stale, or the certificate's own if it comes
+/// first.
+wall_time deadline_of(const renewal_facts&);
+
+/// When the last twentieth of a lifetime begins.
+wall_time last_twentieth(wall_time not_before, wall_time not_after);
+
 }  // namespace evercert
