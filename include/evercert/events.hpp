@@ -31,12 +31,16 @@ enum class event_type {
     expired,            ///< it is served all the same
     forgotten,          ///< it expired long ago and was removed
     renewal_suggested,  ///< the CA moved the time of renewal (RFC 9773) to `next`; `text`: where it explains why
-    clock_doubted,      ///< the wall clock contradicts the evidence; no order, renewal or deletion until it is right
-    clock_trusted,      ///< and now it is
-    saved,              ///< the store has it; `text`: the key
-    save_failed,        ///< it has not; it is tried again
+    /// More renewals are due than the limits let through at once, or twice as many as it said before. They go in the order of
+    /// what presses most; `text`: how many, `next`: when the last of them goes. See `manager_status::replacement`.
+    replacement_planned,
+    replacement_done,  ///< none of them waits any more
+    clock_doubted,     ///< the wall clock contradicts the evidence; no order, renewal or deletion until it is right
+    clock_trusted,     ///< and now it is
+    saved,             ///< the store has it; `text`: the key
+    save_failed,       ///< it has not; it is tried again
 };
-inline constexpr std::size_t event_type_count = 17;
+inline constexpr std::size_t event_type_count = 19;
 
 /// "registered" … "save_failed".
 std::string_view to_string(event_type) noexcept;

@@ -60,12 +60,33 @@ struct limiter_status {
     std::size_t waiting = 0;
 };
 
+/// More renewals are due than the limits let through now, as after a mass revocation or an outage of the CA. They go one by
+/// one: first what is in the last twentieth of its life, or expired and still asked for; then what the CA wanted replaced
+/// before now; then the rest by its deadline, the end of the CA's window (RFC 9773) or its own. Among equals what clients asked
+/// for most in the last day or two.
+struct replacement_status {
+    std::size_t certificates = 0;   ///< that wait
+    std::vector<identifier> first;  ///< the names of the next certificates, one each, 10 at most
+    /// What keeps the last of them longest: "orders" or "order_ceiling" of ours, as in `limiter_status`, or
+    /// "ca_limits::orders" of the CA's.
+    std::string limit;
+    std::chrono::seconds interval = {};  ///< that lets one through so often
+    wall_time done_at = {};              ///< when the last of them is ordered, if all goes well and nothing else is
+    /// The earliest deadline that has not passed.
+    std::optional<wall_time> deadline;
+    /// So many are replaced after their deadline, or had passed it when they became due. If that is too many: raise
+    /// `manager_options::orders`, or ask the CA for higher limits.
+    std::size_t late = 0;
+};
+
 struct manager_status {
     wall_time at = {};
     std::string directory_url;
     std::string account_url;                 ///< empty without account
     std::optional<std::string> clock_doubt;  ///< why the wall clock is not believed
     std::vector<limiter_status> limiters;
+    /// Present while two or more renewals are due that cannot all go now.
+    std::optional<replacement_status> replacement;
     /// Since this manager was made.
     std::uint64_t ordered = 0;
     std::uint64_t issued = 0;

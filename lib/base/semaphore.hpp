@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include <asio/any_io_executor.hpp>
@@ -20,16 +21,27 @@ public:
     public:
         explicit permit(semaphore& of) : of_{&of} { --of.free_; }
         permit(permit&& other) noexcept : of_{std::exchange(other.of_, nullptr)} {}
-        ~permit() {
-            if (of_) {
-                ++of_->free_;
-                of_->freed_.notify_one();
+        ~permit() { release(); }
+        /// Before its end.
+        void release() {
+            if (const auto of = std::exchange(of_, nullptr)) {
+                ++of->free_;
+                of->freed_.notify_one();
             }
         }
 
     private:
         semaphore* of_;
     };
+
+    /// Only if there is one now.
+    std::optional<permit> try_acquire() {
+        std::optional<permit> got;
+        if (free_ > 0)
+            got.emplace(*this);
+        return got;
+    }
+    std::size_t free() const noexcept { return free_; }
 
     asio::awaitable<permit> acquire() {
         while (free_ == 0)

@@ -256,6 +256,18 @@ void ledger::failed(const std::vector<identifier>& names, wall_time now) {
     take(uses, now);
 }
 
+bool ledger::counts_order(order_kind kind) const {
+    return limits_.orders.count > 0 && !is_exempt(kind) && !order_uses(kind).empty();
+}
+
+duration ledger::orders_debt(wall_time now) {
+    notice(now);
+    duration debt{};
+    for (const auto& of : order_uses({}))
+        debt = load(of, now).debt(now);
+    return debt;
+}
+
 ledger::verdict ledger::can_register(wall_time now) {
     notice(now);
     return judge({account_use()}, true, now);

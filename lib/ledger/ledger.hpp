@@ -63,6 +63,11 @@ public:
     /// Of these names the validation failed.
     void failed(const std::vector<identifier>& names, wall_time now);
 
+    /// Whether such an order counts as one of `ca_limits::orders`, of which there is a limit.
+    bool counts_order(order_kind) const;
+    /// How long until all of those could be ordered again.
+    duration orders_debt(wall_time now);
+
     verdict can_register(wall_time now);
     /// Before newAccount is sent for a key that the CA does not have.
     void account_created(wall_time now);

@@ -45,7 +45,8 @@ certificate_ptr certificate_index::find(const identifier& name) {
             const auto found = look_up(by_name_, name);
             if (found == by_name_.end())
                 return nullptr;
-            const entry& there = *found->second;
+            entry& there = *found->second;
+            there.wanted.note(today());
             if (there.parsed) {
                 there.mark_used();
                 return there.parsed;
@@ -92,6 +93,10 @@ void certificate_index::replace(const std::vector<held_ptr>& all) {
         unlink(*there, left);
     for (const held_ptr& cert : all)
         add(cert, left);
+    // Those without a name live until the end of this function.
+    for (const auto& [name, there] : before)
+        if (const auto at = by_name_.find(there->held->names().front().value()); at != by_name_.end())
+            at->second->wanted.succeed(there->wanted, today());
 }
 
 void certificate_index::replace(const std::vector<certificate_ptr>& all) {
@@ -125,6 +130,12 @@ bool certificate_index::take_away(const held_certificate& cert, leftovers& left)
 std::size_t certificate_index::size() const {
     const std::shared_lock lock{mutex_};
     return by_name_.size();
+}
+
+std::uint32_t certificate_index::asked(const held_certificate& cert) const {
+    const std::shared_lock lock{mutex_};
+    const auto* there = entry_of(cert);
+    return there ? there->wanted.on(today()) : 0;
 }
 
 std::size_t certificate_index::parsed() const {
@@ -165,8 +176,10 @@ void certificate_index::link(std::string_view name, entry& to, leftovers& left) 
         by_name_.erase(at);
     }
     by_name_.emplace(name, &to);
-    if (replaced)
+    if (replaced) {
+        to.wanted.succeed(replaced->wanted, today());
         unlink(*replaced, left);
+    }
 }
 
 void certificate_index::unlink(entry& from, leftovers& left) {

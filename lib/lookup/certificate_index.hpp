@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <shared_mutex>
@@ -12,6 +14,7 @@
 #include <evercert/error.hpp>
 
 #include "crypto/held_certificate.hpp"
+#include "lookup/demand.hpp"
 #include "lookup/second_chance.hpp"
 
 namespace evercert {
@@ -54,6 +57,11 @@ public:
     /// Do not serve it for any name; false if it was not served. What it replaced does not come back by itself.
     bool remove(const held_ptr& cert);
 
+    /// How often it was found lately, and what it replaced before it; 0 if it is not served.
+    std::uint32_t asked(const held_certificate& cert) const;
+    /// Call it once a day: what was asked for before counts half.
+    void next_day() noexcept { day_.fetch_add(1, std::memory_order_relaxed); }
+
     std::size_t size() const;    ///< names
     std::size_t parsed() const;  ///< certificates that are kept parsed
 
@@ -65,6 +73,7 @@ private:
         held_ptr held;
         certificate_ptr parsed;  ///< null unless listed among the parsed ones
         std::size_t names = 0;   ///< that lead here
+        demand wanted;
     };
 
     struct text_hash {
@@ -92,10 +101,13 @@ private:
     void list_parsed(entry&, certificate_ptr, leftovers&);
     void keep_parsed(const held_ptr&, const certificate_ptr&);
 
+    std::uint32_t today() const noexcept { return day_.load(std::memory_order_relaxed); }
+
     mutable std::shared_mutex mutex_;
     map by_name_;
     second_chance<entry> parsed_;
     damage_handler on_damage_;
+    std::atomic<std::uint32_t> day_ = 0;
 };
 
 }  // namespace evercert

@@ -79,12 +79,13 @@ asio::awaitable<void> certificate_keeper::obtain_in_background(identifier name) 
         context_.log(log_level::debug, "no certificate for {}: {}", name.value(), describe(result.thrown).text);
 }
 
-asio::awaitable<void> certificate_keeper::renew(std::string key) {
+asio::awaitable<void> certificate_keeper::renew(std::string key, semaphore::permit turn) {
     const auto record = context_.all.certificate(key);
     if (!record)
         co_return;
     context_.log(log_level::info, "renewing the certificate for {}", to_string(record->names()));
-    const job due{std::move(key), record->names(), purpose::renewal};
+    job due{std::move(key), record->names(), purpose::renewal};
+    due.turn = std::make_shared<semaphore::permit>(std::move(turn));
     const auto result = co_await as_outcome(join(due));
     // A success planned it. The flight may have been a handshake's, which knows nothing of the plan.
     if (!result.thrown)
@@ -126,6 +127,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
     const auto longest =
         wanted.why == purpose::handshake ? duration{context_.options.handshake_wait} : order_limits::no_end;
     co_await limits_.pass(wanted.names, kind_of(wanted), longest);
+    if (wanted.turn)
+        wanted.turn->release();
     auto result = co_await as_outcome(attempts(wanted));
     if (result.thrown && wanted.why != purpose::renewal)
         remember_failure(wanted, result.thrown);

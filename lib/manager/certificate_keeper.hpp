@@ -40,8 +40,8 @@ public:
     asio::awaitable<certificate_ptr> obtain_for_handshake(identifier name);
     /// The same without a client who waits for it: errors go to the log.
     asio::awaitable<void> obtain_in_background(identifier name);
-    /// When it is due. Whatever it comes to is planned, remembered and told.
-    asio::awaitable<void> renew(std::string key);
+    /// When it is due. Whatever it comes to is planned, remembered and told. `turn` ends when it has passed the limits.
+    asio::awaitable<void> renew(std::string key, semaphore::permit turn);
 
     /// Everything that the store has, into memory: as DER, a certificate at a time, while handshakes go on. Once a store.
     asio::awaitable<void> load_all();
@@ -72,6 +72,7 @@ private:
         std::string key;
         std::vector<identifier> names;
         purpose why;
+        std::shared_ptr<semaphore::permit> turn = {};  ///< of renewals, to wait for the limits
     };
 
     asio::awaitable<certificate_ptr> join(job);

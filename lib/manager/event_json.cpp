@@ -14,9 +14,25 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::array<std::string_view, event_type_count> names{
-    "registered",    "obtained", "renewed",    "loaded",  "published", "rolled_back",       "failed",
-    "retry_planned", "refused",  "expiring",   "expired", "forgotten", "renewal_suggested", "clock_doubted",
-    "clock_trusted", "saved",    "save_failed"};
+    "registered",
+    "obtained",
+    "renewed",
+    "loaded",
+    "published",
+    "rolled_back",
+    "failed",
+    "retry_planned",
+    "refused",
+    "expiring",
+    "expired",
+    "forgotten",
+    "renewal_suggested",
+    "replacement_planned",
+    "replacement_done",
+    "clock_doubted",
+    "clock_trusted",
+    "saved",
+    "save_failed"};
 static_assert(names[static_cast<std::size_t>(event_type::save_failed)] == "save_failed");
 
 }  // namespace

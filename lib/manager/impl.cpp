@@ -124,7 +124,7 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
       shelf{context, index, plan, on_trial},
       orders{context, accounts, clock, limits, blocking, make_issuer(options, tls_alpn_01, http_01, log)},
       certificates{context, shelf, orders, accounts, clock, limits, plan},
-      renewals{context, certificates, shelf, accounts, clock, limits, plan},
+      renewals{context, index, certificates, shelf, accounts, clock, limits, plan},
       changed{strand} {}
 
 void manager::impl::start() { tasks.keep_alive(weak_from_this()); }
@@ -288,6 +288,8 @@ manager::impl::background_work::background_work(impl& of) : of_{of} {
     of_.background->keep_alive(of_.weak_from_this());
     of_.background->spawn(of_.certificates.load_all());
     of_.background->spawn(of_.renewals.act());
+    of_.background->spawn(of_.renewals.replace());
+    of_.background->spawn(of_.renewals.count_days());
     of_.background->spawn(of_.renewals.follow_clock());
     of_.background->spawn(of_.clock.watch());
     of_.background->spawn(of_.safe.keep_saving());

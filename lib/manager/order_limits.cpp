@@ -46,6 +46,7 @@ private:
 void order_limits::look() {
     const auto now = context_.options.clock->steady();
     const std::lock_guard lock{mutex_};
+    orders_full_ = now + orders_.debt();
     views_ = {
         {"orders", now + orders_.expected_wait(), orders_.waiting()},
         {"new_hosts", now + new_hosts_.expected_wait(), new_hosts_.waiting()},
@@ -84,6 +85,41 @@ void order_limits::check_ledger(const std::vector<identifier>& names, order_kind
         return;
     const auto wait = std::chrono::ceil<std::chrono::seconds>(answer.not_before - context_.counted_time());
     throw error{errc::rate_limited, "the CA's limits forbid an order now: " + answer.because, wait};
+}
+
+bool order_limits::counts(order_kind kind) const {
+    return context_.all.with_ledger([&](const ledger& book) { return book.counts_order(kind); });
+}
+
+duration order_limits::wait_for_account(std::size_t ahead) const {
+    const auto the_cas = paces().the_cas;
+    return the_cas ? the_cas->wait(ahead + 1) : duration{};
+}
+
+replacement_paces order_limits::paces() const {
+    const auto& ours = context_.options.orders;
+    const auto& ceiling = context_.options.order_ceiling;
+    const auto steady = context_.options.clock->steady();
+    replacement_paces paces;
+    {
+        const std::lock_guard lock{mutex_};
+        const auto debt = std::max<duration>(orders_full_ - steady, {});
+        paces.ours.push_back({"orders", debt - (ours.burst - 1) * duration{ours.interval}, ours.interval});
+        for (const auto& one : views_)
+            if (one.name == "order_ceiling" && ceiling.count > 0)
+                paces.ours.push_back(
+                    {one.name, std::max<duration>(one.free_at - steady, {}), duration{ceiling.window} / ceiling.count});
+    }
+    const auto now = context_.counted_time();
+    paces.the_cas = context_.all.with_ledger([&](ledger& book) {
+        std::optional<order_pace> pace;
+        if (const auto& limit = book.limits().orders; limit.count > 0) {
+            const auto interval = duration{limit.window} / limit.count;
+            pace = order_pace{"ca_limits::orders", book.orders_debt(now) - (limit.count - 1) * interval, interval};
+        }
+        return pace;
+    });
+    return paces;
 }
 
 asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_kind kind, duration longest) {

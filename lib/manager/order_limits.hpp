@@ -12,6 +12,7 @@
 
 #include "base/rate_limiter.hpp"
 #include "manager/context.hpp"
+#include "renewal/replacement_plan.hpp"
 
 namespace evercert {
 
@@ -41,6 +42,13 @@ public:
     void issued(const std::vector<identifier>& names, order_kind);
     void not_issued(const std::vector<identifier>& names, order_kind);
     void failed(const std::vector<identifier>& not_authorized);
+
+    /// Whether such an order counts against the CA's limit on the orders of an account. From any thread.
+    bool counts(order_kind) const;
+    /// How long that limit has another one wait that counts, after `ahead` others. From any thread.
+    duration wait_for_account(std::size_t ahead) const;
+    /// How fast renewals can go from now on. From any thread.
+    replacement_paces paces() const;
 
     /// The state's limits were read.
     void restore();
@@ -73,6 +81,7 @@ private:
     rate_limiter polls_;
     mutable std::mutex mutex_;
     std::vector<view> views_;
+    steady_time orders_full_;  ///< as the views
 };
 
 }  // namespace evercert

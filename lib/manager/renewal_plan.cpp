@@ -68,7 +68,43 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     changed_.notify_all();
 }
 
+void renewal_plan::line_up(const std::string& key, const replacement_rank& rank, wall_time again) {
+    acts_.plan(key, again);
+    {
+        const std::lock_guard lock{mutex_};
+        line_.put(key, rank);
+    }
+    changed_.notify_all();
+}
+
+std::optional<std::string> renewal_plan::first_in_line(replacement_queue::of which) const {
+    const std::lock_guard lock{mutex_};
+    return line_.next(which);
+}
+
+std::size_t renewal_plan::waiting() const {
+    const std::lock_guard lock{mutex_};
+    return line_.size();
+}
+
+renewal_plan::forecast renewal_plan::look_ahead(const replacement_paces& paces) const {
+    const auto now = context_.now();
+    forecast ahead;
+    const std::lock_guard lock{mutex_};
+    ahead.waiting = line_.size();
+    ahead.estimate = plan_replacement(line_, paces, now);
+    line_.each([&](const std::string& key, const replacement_rank&) {
+        ahead.first.push_back(key);
+        return ahead.first.size() < named_max;
+    });
+    return ahead;
+}
+
 void renewal_plan::take(const std::string& key) {
+    {
+        const std::lock_guard lock{mutex_};
+        line_.forget(key);
+    }
     acts_.forget(key);
     polls_.forget(key);
 }
@@ -76,6 +112,10 @@ void renewal_plan::take(const std::string& key) {
 void renewal_plan::plan_all() {
     acts_.clear();
     polls_.clear();
+    {
+        const std::lock_guard lock{mutex_};
+        line_.clear();
+    }
     several_.clear();
     hosts_ = context_.all.hosts();
     for (const auto& key : context_.all.certificate_keys())

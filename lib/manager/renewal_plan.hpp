@@ -1,19 +1,24 @@
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/event.hpp"
 #include "manager/context.hpp"
 #include "renewal/renewal_queue.hpp"
+#include "renewal/replacement_plan.hpp"
+#include "renewal/replacement_queue.hpp"
 #include "renewal/schedule.hpp"
 
 namespace evercert {
 
 /// When something is to be done for which certificate: what `plan_next` says of each, in two queues, since polls and
-/// renewals wait for different limiters. Thread-bound to the manager's strand.
+/// renewals wait for different limiters; and the line of the renewals that are due. Thread-bound to the manager's strand, but
+/// for what says otherwise.
 class renewal_plan {
 public:
     explicit renewal_plan(const manager_context& context) : context_{context}, changed_{context.strand} {}
@@ -29,6 +34,23 @@ public:
 
     const renewal_queue& acts() const noexcept { return acts_; }
     const renewal_queue& polls() const noexcept { return polls_; }
+
+    /// It is due: it waits for the limits with this rank, and is looked at again at `again`.
+    void line_up(const std::string& key, const replacement_rank&, wall_time again);
+    /// Who goes first among those who wait.
+    std::optional<std::string> first_in_line(replacement_queue::of which) const;
+    /// How many wait. From any thread.
+    std::size_t waiting() const;
+    /// What becomes of those who wait, and the first of them. From any thread.
+    struct forecast {
+        std::size_t waiting = 0;
+        replacement_estimate estimate;
+        std::vector<std::string> first;
+    };
+    forecast look_ahead(const replacement_paces&) const;
+    /// So many of those who wait are named.
+    static constexpr std::size_t named_max = 10;
+
     /// Off the queues: it is worked on, or gone.
     void take(const std::string& key);
     /// Notified when either queue changed.
@@ -43,7 +65,9 @@ private:
     const manager_context& context_;
     renewal_queue acts_;
     renewal_queue polls_;
-    host_policy hosts_;  ///< as it was planned with
+    mutable std::mutex mutex_;
+    replacement_queue line_;  ///< under the mutex
+    host_policy hosts_;       ///< as it was planned with
     /// Certificates of several names, by each; those that are gone leave when the name is looked at.
     std::unordered_map<std::string, std::set<std::string>> several_;
     event changed_;

@@ -1,7 +1,11 @@
 #include "manager/renewer.hpp"
 
+#include <algorithm>
+
 #include <asio/experimental/awaitable_operators.hpp>
+#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <evercert/error.hpp>
 
@@ -13,17 +17,21 @@
 namespace evercert {
 
 renewer::renewer(
-    const manager_context& context, certificate_keeper& certificates, certificate_shelf& shelf,
-    account_keeper& accounts, clock_guard& clock, order_limits& limits, renewal_plan& plan)
+    const manager_context& context, certificate_index& index, certificate_keeper& certificates,
+    certificate_shelf& shelf, account_keeper& accounts, clock_guard& clock, order_limits& limits, renewal_plan& plan)
     : context_{context},
+      index_{index},
       certificates_{certificates},
       shelf_{shelf},
       accounts_{accounts},
       clock_{clock},
       limits_{limits},
       plan_{plan},
-      // Those that wait for the limiters do not keep those that are on their way from going on.
-      acting_{context.strand, 2 * context.options.orders_in_progress_max},
+      // Who waits for the limiters does not keep those that are on their way from going on.
+      renewals_max_{context.options.orders_in_progress_max + waiting_in_limits_max},
+      renewing_{context.strand, renewals_max_},
+      turns_{context.strand, waiting_in_limits_max},
+      forgetting_{context.strand, forgets_in_progress_max},
       polling_{context.strand, polls_in_progress_max} {}
 
 asio::awaitable<void> renewer::wait_for(std::optional<renewal_queue::entry> next) {
@@ -34,36 +42,59 @@ asio::awaitable<void> renewer::wait_for(std::optional<renewal_queue::entry> next
         co_await plan_.changed().wait();
 }
 
+// What is due.
+
 asio::awaitable<void> renewer::act() {
-    for (;;) {
-        // First the room, then the certificate: the queue keeps the order in which they are due.
-        auto room = co_await acting_.acquire();
+    for (int in_a_row = 0;; ++in_a_row) {
         auto next = plan_.acts().next();
         while (!next || next->when > context_.now()) {
             co_await wait_for(std::move(next));
             next = plan_.acts().next();
+            in_a_row = 0;
         }
         co_await clock_.wait_until_trusted();
-        plan_.take(next->key);
-        context_.tasks.spawn(act_on(std::move(next->key), std::move(room)));
+        if (in_a_row >= looks_in_a_row_max) {
+            co_await asio::post(context_.strand, asio::use_awaitable);
+            in_a_row = 0;
+        }
+        act_on(next->key);
     }
 }
 
-asio::awaitable<void> renewer::act_on(std::string key, [[maybe_unused]] semaphore::permit room) {
+void renewer::act_on(const std::string& key) {
+    plan_.take(key);
     auto record = context_.all.certificate(key);
     if (!record)
-        co_return;
+        return;
     give_notice(key, *record);
-    const auto due = plan_next(facts_of(context_, key, *record), context_.now(), context_.options.retry);
-    if (due.at > context_.now() || due.act == next_act::poll_renewal_info || due.act == next_act::none)
+    const auto now = context_.now();
+    const auto facts = facts_of(context_, key, *record);
+    const auto due = plan_next(facts, now, context_.options.retry);
+    if (due.at > now || due.act == next_act::poll_renewal_info || due.act == next_act::none)
         plan_.plan(key);
-    else if (due.act == next_act::forget)
-        co_await forget(std::move(key));
+    else if (due.act == next_act::renew)
+        line_up(key, *record, facts);
+    else if (auto room = forgetting_.try_acquire())
+        context_.tasks.spawn(forget(key, std::move(*room)));
     else
-        co_await certificates_.renew(std::move(key));
+        plan_.plan_later(key, look_again_after);
 }
 
-asio::awaitable<void> renewer::forget(std::string key) {
+void renewer::line_up(const std::string& key, const certificate_record& record, const renewal_facts& facts) {
+    const auto now = context_.now();
+    auto rank = rank_of(facts, index_.asked(*record.certificate), now);
+    rank.counted = limits_.counts(certificates_.kind_of(record.names()));
+    // Each at its own pace, so that thousands that became due at once are not ranked at once.
+    const auto pace = std::chrono::duration_cast<duration>(rank_again_after * (1 + record.draw));
+    auto again = now + pace;
+    for (const auto change : {rank_changes_at(facts, now), next_notice(record)})
+        if (change && *change > now)
+            again = std::min(again, *change);
+    plan_.line_up(key, rank, again);
+    tell_of_replacement();
+}
+
+asio::awaitable<void> renewer::forget(std::string key, [[maybe_unused]] semaphore::permit room) {
     // What is removed does not come back: nothing is, before the CA has said in this run what time it is.
     const bool confirmed = co_await clock_.confirm();
     if (confirmed) {
@@ -76,6 +107,99 @@ asio::awaitable<void> renewer::forget(std::string key) {
     }
     plan_.plan_later(key, forget_again_after);
 }
+
+// Who is next.
+
+asio::awaitable<void> renewer::replace() {
+    for (;;) {
+        // First the room and the turn, then the certificate: what presses most at the last moment.
+        auto room = co_await renewing_.acquire();
+        auto turn = co_await turns_.acquire();
+        auto key = co_await most_pressing();
+        plan_.take(key);
+        context_.tasks.spawn(renew(std::move(key), std::move(room), std::move(turn)));
+    }
+}
+
+asio::awaitable<std::string> renewer::most_pressing() {
+    using namespace asio::experimental::awaitable_operators;
+    for (;;) {
+        co_await clock_.wait_until_trusted();
+        tell_of_replacement();
+        // Each of those on their way may not have been counted yet.
+        const auto wait = limits_.wait_for_account(renewals_max_ - renewing_.free() - 1);
+        const auto which = wait > duration{} ? replacement_queue::of::uncounted : replacement_queue::of::all;
+        auto first = plan_.first_in_line(which);
+        if (first && !context_.all.in_progress(*first))
+            co_return std::move(*first);
+        if (first)
+            plan_.plan_later(*first, look_again_after);
+        else if (plan_.waiting() > 0)
+            // The CA's limit on orders of an account keeps all of them: to be refused one by one would help none.
+            co_await (as_outcome(plan_.changed().wait()) || as_outcome(context_.options.clock->sleep_for(wait)));
+        else
+            co_await plan_.changed().wait();
+    }
+}
+
+asio::awaitable<void> renewer::renew(std::string key, [[maybe_unused]] semaphore::permit room, semaphore::permit turn) {
+    co_await certificates_.renew(std::move(key), std::move(turn));
+}
+
+void renewer::tell_of_replacement() {
+    const auto waiting = plan_.waiting();
+    if (waiting == 0 && told_waiting_ > 0) {
+        told_waiting_ = 0;
+        context_.log(log_level::info, "of the renewals that were due at once none waits any more");
+        context_.tell(event_type::replacement_done, {});
+    }
+    // What a full bucket lets through is nothing to tell of.
+    const auto burst = static_cast<std::size_t>(context_.options.orders.burst);
+    if (waiting <= std::max(burst, 2 * told_waiting_))
+        return;
+    told_waiting_ = waiting;
+    const auto plan = plan_.look_ahead(limits_.paces()).estimate;
+    auto text = fmt::format(
+        "{} renewals are due at once and go in the order of what presses most, one in {} by the limit {}, until {}",
+        waiting, to_text(plan.interval), plan.limit, to_rfc3339(plan.done_at));
+    if (plan.late > 0)
+        context_.log(
+            log_level::warning,
+            "{}; {} of them after their deadline: raise manager_options::orders, or ask the CA for higher limits", text,
+            plan.late);
+    else
+        context_.log(log_level::info, "{}", text);
+    context_.tell(event_type::replacement_planned, {}, [&](manager_event& event) {
+        event.text = std::move(text);
+        event.next = plan.done_at;
+    });
+}
+
+std::optional<replacement_status> renewer::replacement() const {
+    const auto ahead = plan_.look_ahead(limits_.paces());
+    if (ahead.waiting < 2 || ahead.estimate.done_at <= context_.now())
+        return std::nullopt;
+    replacement_status status;
+    status.certificates = ahead.waiting;
+    for (const auto& key : ahead.first)
+        if (const auto record = context_.all.certificate(key))
+            status.first.push_back(record->names().front());
+    status.limit = ahead.estimate.limit;
+    status.interval = std::chrono::ceil<std::chrono::seconds>(ahead.estimate.interval);
+    status.done_at = ahead.estimate.done_at;
+    status.deadline = ahead.estimate.first;
+    status.late = ahead.estimate.late;
+    return status;
+}
+
+asio::awaitable<void> renewer::count_days() {
+    for (;;) {
+        co_await context_.options.clock->sleep_for(std::chrono::days{1});
+        index_.next_day();
+    }
+}
+
+// What becomes of it.
 
 void renewer::give_notice(const std::string& key, certificate_record& record) {
     using notice = certificate_record::notice;

@@ -127,6 +127,7 @@ manager_status manager::impl::status() const {
         status.account_url = account->url;
     status.clock_doubt = clock.doubt();
     status.limiters = limits.status();
+    status.replacement = renewals.replacement();
     const auto totals = all.with_ledger([](const ledger& book) { return book.totals(); });
     status.ordered = totals.ordered;
     status.issued = totals.issued;

@@ -59,6 +59,21 @@ json::object as_object(const limiter_status& limiter) {
     return {{"name", limiter.name}, {"wait", limiter.wait.count()}, {"waiting", limiter.waiting}};
 }
 
+json::object as_object(const replacement_status& replacement) {
+    json::array first;
+    for (const auto& name : replacement.first)
+        first.emplace_back(name.value());
+    json::object object{
+        {"certificates", replacement.certificates},
+        {"first", std::move(first)},
+        {"limit", replacement.limit},
+        {"interval", replacement.interval.count()},
+        {"done_at", acme::to_rfc3339(replacement.done_at)}};
+    add(object, "deadline", replacement.deadline);
+    object["late"] = replacement.late;
+    return object;
+}
+
 template <typename Entry>
 json::array as_array(const std::vector<Entry>& entries) {
     json::array list;
@@ -84,6 +99,8 @@ std::string to_json(const manager_status& status) {
     object["issued"] = status.issued;
     object["failed_validations"] = status.failed_validations;
     object["limiters"] = as_array(status.limiters);
+    if (status.replacement)
+        object["replacement"] = as_object(*status.replacement);
     object["certificates"] = as_array(status.certificates);
     return json::serialize(object);
 }

@@ -40,14 +40,14 @@ duration wait_of(const replacement_paces& paces, std::size_t nth, std::size_t nt
 duration order_pace::wait(std::size_t nth) const {
     if (nth == 0)
         return {};
-    const auto others = static_cast<long>(nth - 1);
+    constexpr std::size_t others_most = 1'000'000'000;
+    const auto others = static_cast<long>(std::min(nth - 1, others_most));
     if (interval > duration{} && others > (wait_most - first) / interval)
         return wait_most;
     return std::clamp(first + others * interval, duration{}, wait_most);
 }
 
-replacement_estimate plan_replacement(
-    const replacement_queue& queue, const replacement_paces& paces, wall_time now) {
+replacement_estimate plan_replacement(const replacement_queue& queue, const replacement_paces& paces, wall_time now) {
     using pressure = replacement_rank::pressure;
     replacement_estimate plan;
     duration last{};

@@ -31,8 +31,8 @@ struct replacement_paces {
 struct replacement_estimate {
     std::string limit;  ///< the one that the last waits for longest
     duration interval = {};
-    wall_time done_at = {};          ///< when the last may be ordered
-    std::size_t late = 0;            ///< so many are replaced after their deadline, those that are late already included
+    wall_time done_at = {};  ///< when the last may be ordered
+    std::size_t late = 0;    ///< so many are replaced after their deadline, those that are late already included
     std::optional<wall_time> first;  ///< the earliest deadline that has not passed
 };
 

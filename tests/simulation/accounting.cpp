@@ -40,9 +40,12 @@ void accounting::trouble_begins(wall_time now) {
 }
 
 void accounting::trouble_ends(wall_time now) {
+    last_end_ = now;
     if (--troubles_ == 0)
         excused_.push_back({calm_since_, now + recovery_});
 }
+
+duration accounting::calm_for(wall_time now) const { return troubles_ > 0 ? duration{-1} : now - last_end_; }
 
 accounting::result accounting::at(wall_time now) const {
     auto excused = excused_;

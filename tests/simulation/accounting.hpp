@@ -31,13 +31,16 @@ duration uncovered(const span& whole, const std::vector<span>& parts);
 class accounting {
 public:
     /// `recovery`: what the bounds of the manager and of the CA add up to after a trouble.
-    accounting(wall_time begin, duration recovery) : begin_{begin}, recovery_{recovery}, calm_since_{begin} {}
+    accounting(wall_time begin, duration recovery)
+        : begin_{begin}, recovery_{recovery}, calm_since_{begin}, last_end_{begin} {}
 
     void add_name(const std::string& name) { until_.emplace(name, begin_); }
     /// From now on the name is served with a certificate that ends then.
     void published(const std::string& name, wall_time now, wall_time not_after);
     void trouble_begins(wall_time now);
     void trouble_ends(wall_time now);
+    /// Nothing has been wrong for so long; negative in a trouble.
+    duration calm_for(wall_time now) const;
 
     struct result {
         duration expired{};  ///< over all names
@@ -56,6 +59,7 @@ private:
     std::vector<span> excused_;
     int troubles_ = 0;
     wall_time calm_since_;  ///< or, in a trouble, when it began
+    wall_time last_end_;
 };
 
 /// What a simulation ends with: 0 if no second was unexcused, no limit of the CA violated and nothing kept was lost, 1

@@ -164,6 +164,11 @@ trouble strange_windows(site& on) {
 
 trouble revoked(site& on) { return {fmt::format("{} certificates are revoked", on.ca.faults().revoke_all())}; }
 
+trouble brought_forward(site& on) {
+    on.bring_windows_forward();
+    return {"the CA wants all certificates replaced at one moment", [] {}, false};
+}
+
 trouble account_forgotten(site& on) {
     on.ca.faults().forget_accounts();
     ++on.accounts_forgotten;
@@ -233,6 +238,7 @@ constexpr std::array kinds{
     kind{4, 12, 1h, std::chrono::days{3}, bad_network},
     kind{2, 8, 1h, std::chrono::days{20}, strange_windows},
     kind{0.3, 2, 1s, 1s, revoked},
+    kind{1, 3, 1s, 1s, brought_forward},
     kind{0.2, 1, 1s, 1s, account_forgotten},
     kind{0.3, 1, 1s, 1s, new_root},
     kind{3, 10, 10min, std::chrono::days{3}, clock_stepped},

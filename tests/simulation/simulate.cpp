@@ -67,11 +67,12 @@ outcome simulate(const options& how, std::ostream* trace) {
     result.exit_status = exit_status(end, on.ca.limit_violations(), on.lost() + on.abandoned());
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
-        R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},"hash":"{}",)"
+        R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},"turns":{},"out_of_turn":{},"hash":"{}",)"
         R"("excused_share":{:.2f},"moments":{},"wall_seconds":{:.2f}}})",
         how.seed, how.years, how.names, on.issued(), on.renewed, on.ca.count("newOrder"), on.ca.count("renewalInfo"),
         on.asked, on.refused, whole(end.expired), whole(end.unexcused), on.ca.limit_violations(), on.lost(),
-        on.abandoned(), on.world.hash(), end.excused_share, on.world.time().moments(), seconds);
+        on.abandoned(), on.order_of_turns().checked(), on.order_of_turns().out_of_turn(), on.world.hash(),
+        end.excused_share, on.world.time().moments(), seconds);
     return result;
 }
 

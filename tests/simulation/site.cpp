@@ -26,6 +26,12 @@ constexpr duration start_again = 10min;
 constexpr std::uint64_t operations_before_cut = 60;
 /// A client comes back for a name after so long, at most.
 constexpr duration visit_interval = std::chrono::days{4};
+/// Some names are wanted more than others: each nth of them, and so often at each visit.
+constexpr int popular_every = 10, popular_asks = 24;
+/// After a trouble the retries of what failed in it go on for a while.
+constexpr duration calm_enough = 12h;
+/// Within which all are to be replaced that the CA brings forward.
+constexpr duration forward_length = 10min;
 /// And one that was refused.
 constexpr duration refused_interval = 2h;
 
@@ -102,6 +108,7 @@ testing::acme_server_options site::ca_options() {
     options.reuse_authorizations = false;
     options.issued = [this](const testing::issued_certificate& made) {
         ++issued_;
+        take_turn(made.names.front().value());
         accounts_.insert(made.account);
         if (!unreadable)
             unpublished_.emplace(made.serial, issue{made.names.front().value(), world.time().now()});
@@ -115,6 +122,11 @@ std::shared_ptr<store> site::open_store() {
     options.disk = process_;
     options.blocking_executor = world.executor();
     return file_store(folder, std::move(options));
+}
+
+bool site::is_popular(const std::string& name) const {
+    // "www.n12.example"
+    return std::stoi(name.substr(name.find(".n") + 2)) % popular_every == 0;
 }
 
 bool site::start() {
@@ -177,6 +189,7 @@ void site::restart(end_type how_it_ends) {
     }
     world.note(how_it_ends == end_type::stop ? "restart" : how_it_ends == end_type::kill ? "killed" : "power cut");
     stop(how_it_ends);
+    turns_.restarted();
     while (!start())
         world.time().pass(start_again);
     world.time().pass(10s);
@@ -197,6 +210,7 @@ void site::heard(const manager_event& event) {
     std::string name = event.names.empty() ? "" : event.names.front().value();
     if (event.type == event_type::renewed)
         ++renewed;
+    note_turn(name, event);
     if (event.type == event_type::published || event.type == event_type::rolled_back) {
         if (const auto now = manager_->find(identifier{name})) {
             if (!event.serial.empty() && now->serial() != event.serial)
@@ -209,6 +223,43 @@ void site::heard(const manager_event& event) {
     }
     world.note(fmt::format(
         "{} {}{}", to_string(event.type), name, event.failure ? " " + std::string{to_string(*event.failure)} : ""));
+}
+
+void site::bring_windows_forward() {
+    // By then each has been asked for, with a day to spare.
+    const auto start = std::chrono::floor<std::chrono::seconds>(world.time().now()) +
+        std::chrono::duration_cast<duration>(std::chrono::duration<double, std::ratio<3600>>{how.poll_hours}) + 24h;
+    brought_forward_ = span{start, start + forward_length};
+    ca.renewal_windows(brought_forward_->begin, brought_forward_->end);
+}
+
+void site::note_turn(const std::string& name, const manager_event& event) {
+    if (event.type == event_type::failed || event.type == event_type::published)
+        turns_.left(name);
+    if (event.type != event_type::renewal_suggested || !event.next)
+        return;
+    const auto known = manager_->status(identifier{name});
+    if (!known || known->next != next_act::renew || !known->next_at)
+        return;
+    // Others are as long as the CA makes them: a fiftieth of the lifetime.
+    const bool brought = brought_forward_ && *event.next == brought_forward_->begin;
+    const auto end = brought ? brought_forward_->end : *event.next + std::chrono::days{how.lifetime_days} / 50;
+    turns_.due(name, std::max(world.time().now(), *known->next_at), end);
+}
+
+void site::take_turn(const std::string& name) {
+    const auto now = world.time().now();
+    const auto known = manager_ ? manager_->status(identifier{name}) : std::nullopt;
+    // What is about to end goes before all others, and in a trouble each tries as it can.
+    const bool ending =
+        !known || !known->not_after || *known->not_after - now < std::chrono::days{how.lifetime_days} / 20;
+    if (ending || account.calm_for(now) < calm_enough)
+        turns_.left(name);
+    else
+        turns_.went(name, now, [this](const std::string& other) {
+            const auto its = manager_->status(identifier{other});
+            return its && its->state == certificate_state::renewing;
+        });
 }
 
 void site::check_kept() {
@@ -238,6 +289,8 @@ asio::awaitable<void> site::visit(site& self, std::string name) {
     // All at once at first, as when a platform is switched on; then each in its own rhythm.
     for (;;) {
         const bool served = co_await self.ask(name);
+        for (int again = 1; again < (served && self.is_popular(name) ? popular_asks : 1); ++again)
+            co_await self.ask(name);
         const auto wait = served ? visit_interval : refused_interval;
         co_await self.authority.clock()->sleep_for(
             std::chrono::duration_cast<duration>(wait * self.world.draw_share()) + 10min);
@@ -248,7 +301,8 @@ asio::awaitable<bool> site::ask(std::string name) {
     if (!manager_)
         co_return false;
     ++asked;
-    client_hello hello{std::move(name), {}};
+    client_hello hello{name, {}};
+    turns_.asked(name, world.time().now());
     try {
         co_await manager_->get_certificate(std::move(hello));
     } catch (const std::system_error& why) {

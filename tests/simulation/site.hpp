@@ -16,6 +16,7 @@
 #include "accounting.hpp"
 #include "base/task_group.hpp"
 #include "options.hpp"
+#include "turns.hpp"
 
 namespace simulation {
 
@@ -38,6 +39,9 @@ public:
     void trouble_begins(std::string_view what);
     void trouble_ends(std::string_view what);
 
+    /// The CA wants everything replaced at one moment, when all managers may know of it.
+    void bring_windows_forward();
+
     /// Clients with names that are none of ours.
     void ask_strangers(std::uint64_t count);
 
@@ -53,6 +57,7 @@ public:
     /// Certificates that the CA issued and nobody ever got: orders that were made in vain, which end by the CA's limits at
     /// worst. Nothing that was kept is lost by them.
     std::uint64_t abandoned() const { return abandoned_; }
+    const turns& order_of_turns() const { return turns_; }
     const std::vector<std::string>& losses() const { return losses_; }
     void check_kept();
     void end();
@@ -91,6 +96,8 @@ private:
     void stop(end_type);
     std::shared_ptr<evercert::store> open_store();
     void heard(const evercert::manager_event&);
+    void take_turn(const std::string& name);
+    void note_turn(const std::string& name, const evercert::manager_event&);
     void lose(std::string text);
 
     static asio::awaitable<void> serve(site&);
@@ -98,8 +105,11 @@ private:
     static asio::awaitable<void> visit(site&, std::string name);
     static asio::awaitable<void> ask_once(site&, std::string name);
     asio::awaitable<bool> ask(std::string name);
+    bool is_popular(const std::string& name) const;
 
     bound recovery_;
+    turns turns_;
+    std::optional<span> brought_forward_;  ///< all windows, last
     std::shared_ptr<evercert::disk> process_;
     std::optional<evercert::manager> manager_;
     std::optional<evercert::task_group> tasks_;

@@ -280,3 +280,31 @@ TEST_CASE("a certificate that every name has got a newer one for is let go") {
     CHECK(index.find("a.test"));
     CHECK(index.find("b.test"));
 }
+
+TEST_CASE("how often a certificate is asked for is known, halves each day, and goes on with the one that replaces it") {
+    test::authority ca;
+    certificate_index index;
+    const auto first = cold(ca.issue({"a.test", "*.a.test"}));
+    const auto other = cold(ca.issue({"b.test"}));
+    index.publish(first);
+    index.publish(other);
+    for (int i = 0; i < 6; ++i)
+        index.find("a.test");
+    index.find("www.a.test");
+    index.find("www.a.test");
+    CHECK(index.asked(*first) == 8);
+    CHECK(index.asked(*other) == 0);
+    index.next_day();
+    CHECK(index.asked(*first) == 4);
+
+    const auto second = cold(ca.issue({"a.test", "*.a.test"}, days{100}));
+    CHECK(index.asked(*second) == 0);
+    index.publish(second);
+    CHECK(index.asked(*second) == 4);
+    CHECK(index.asked(*first) == 0);
+
+    const auto third = cold(ca.issue({"a.test", "*.a.test"}, days{110}));
+    index.replace({third, other});
+    CHECK(index.asked(*third) == 4);
+    CHECK(index.asked(*other) == 0);
+}

@@ -66,6 +66,25 @@ TEST_CASE("the status of a manager has its account, its clock, its limiters and 
             to_json(failed_renewal()) + "]}");
 }
 
+TEST_CASE("the status of a manager has what waits for the limits, and until when") {
+    manager_status status;
+    status.at = noon;
+    replacement_status waiting;
+    waiting.certificates = 1200;
+    waiting.first = {"b.test", "a.test"};
+    waiting.limit = "orders";
+    waiting.interval = 60s;
+    waiting.done_at = noon + 20h;
+    waiting.late = 3;
+    status.replacement = waiting;
+    CHECK(
+        to_json(status).find(
+            R"("replacement":{"certificates":1200,"first":["b.test","a.test"],"limit":"orders","interval":60,)"
+            R"("done_at":"2026-02-01T08:00:00Z","late":3})") != std::string::npos);
+    status.replacement->deadline = noon + 1h;
+    CHECK(to_json(status).find(R"("deadline":"2026-01-31T13:00:00Z")") != std::string::npos);
+}
+
 TEST_CASE("every state of a certificate and every next act has a name of its own") {
     std::set<std::string_view> names;
     for (int i = 0; i <= static_cast<int>(certificate_state::expired); ++i)

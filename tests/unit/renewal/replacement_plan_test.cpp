@@ -1,6 +1,5 @@
-#include "renewal/replacement_plan.hpp"
-
 #include "catch.hpp"
+#include "renewal/replacement_plan.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;

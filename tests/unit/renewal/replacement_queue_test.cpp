@@ -1,11 +1,10 @@
-#include "renewal/replacement_queue.hpp"
-
 #include <algorithm>
 #include <map>
 #include <random>
 #include <vector>
 
 #include "catch.hpp"
+#include "renewal/replacement_queue.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;
