@@ -148,7 +148,9 @@ asio::awaitable<void> renewer::renew(std::string key, [[maybe_unused]] semaphore
 
 void renewer::tell_of_replacement() {
     const auto waiting = plan_.waiting();
-    if (waiting == 0 && told_waiting_ > 0) {
+    const auto next = plan_.acts().next();
+    const bool none_is_due = waiting == 0 && (!next || next->when > context_.now());
+    if (none_is_due && told_waiting_ > 0) {
         told_waiting_ = 0;
         context_.log(log_level::info, "of the renewals that were due at once none waits any more");
         context_.tell(event_type::replacement_done, {});

@@ -64,7 +64,8 @@ outcome simulate(const options& how, std::ostream* trace) {
     for (const auto& each : on.ca.latest_limit_violations())
         std::cerr << "limit: " << each << '\n';
     outcome result;
-    result.exit_status = exit_status(end, on.ca.limit_violations(), on.lost() + on.abandoned());
+    result.exit_status =
+        exit_status(end, on.ca.limit_violations(), on.lost() + on.abandoned() + on.order_of_turns().out_of_turn());
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
         R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},"turns":{},"out_of_turn":{},"hash":"{}",)"

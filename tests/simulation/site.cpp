@@ -254,12 +254,14 @@ void site::take_turn(const std::string& name) {
     const bool ending =
         !known || !known->not_after || *known->not_after - now < std::chrono::days{how.lifetime_days} / 20;
     if (ending || account.calm_for(now) < calm_enough)
-        turns_.left(name);
-    else
-        turns_.went(name, now, [this](const std::string& other) {
-            const auto its = manager_->status(identifier{other});
-            return its && its->state == certificate_state::renewing;
-        });
+        return turns_.left(name);
+    const auto before = turns_.out_of_turn();
+    turns_.went(name, now, [this](const std::string& other) {
+        const auto its = manager_->status(identifier{other});
+        return its && its->state == certificate_state::renewing;
+    });
+    if (turns_.out_of_turn() > before)
+        world.note("out of turn: " + name);
 }
 
 void site::check_kept() {
@@ -289,8 +291,11 @@ asio::awaitable<void> site::visit(site& self, std::string name) {
     // All at once at first, as when a platform is switched on; then each in its own rhythm.
     for (;;) {
         const bool served = co_await self.ask(name);
-        for (int again = 1; again < (served && self.is_popular(name) ? popular_asks : 1); ++again)
+        self.turns_.asked(name, self.world.time().now());
+        for (int again = 1; again < (served && self.is_popular(name) ? popular_asks : 1); ++again) {
+            self.turns_.asked(name, self.world.time().now());
             co_await self.ask(name);
+        }
         const auto wait = served ? visit_interval : refused_interval;
         co_await self.authority.clock()->sleep_for(
             std::chrono::duration_cast<duration>(wait * self.world.draw_share()) + 10min);
@@ -301,8 +306,7 @@ asio::awaitable<bool> site::ask(std::string name) {
     if (!manager_)
         co_return false;
     ++asked;
-    client_hello hello{name, {}};
-    turns_.asked(name, world.time().now());
+    client_hello hello{std::move(name), {}};
     try {
         co_await manager_->get_certificate(std::move(hello));
     } catch (const std::system_error& why) {

@@ -32,7 +32,7 @@ struct two_due {
 
 }  // namespace
 
-TEST_CASE("who is wanted much more goes first") {
+TEST_CASE("who is wanted more goes first") {
     two_due good, bad;
     CHECK(good.out_of_turn("a", t0 + 10min) == 0);
     CHECK(good.out_of_turn("b", t0 + 11min) == 0);
@@ -66,13 +66,16 @@ TEST_CASE("what a manager could not know is not held against it") {
     CHECK(restarted.out_of_turn("b", t0 + 10min) == 0);
 }
 
-TEST_CASE("what is asked for now is seen in an hour") {
+TEST_CASE("what is asked for now is seen in an hour, and counts half each day") {
     two_due late;
     late.ask("b", 200, t0);
     CHECK(late.out_of_turn("a", t0 + 30min) == 0);
     two_due later;
     later.ask("b", 200, t0);
     CHECK(later.out_of_turn("a", t0 + 66min) == 1);
+    // 40 of four days ago are one or two by now.
+    two_due long_ago;
+    CHECK(long_ago.out_of_turn("b", t0 + std::chrono::days{4}) == 0);
 }
 
 }  // namespace simulation
