@@ -168,6 +168,7 @@ void state::replace(const state_items& items, wall_time now) {
     hosts_ = std::move(read.hosts);
     limits_ = std::move(read.limits);
     certificates_ = std::move(read.certificates);
+    index_certificates();
     pending_ = std::move(read.pending);
     failures_ = std::move(read.failures);
     failures_.saved_nowhere();
@@ -324,20 +325,37 @@ std::vector<std::string> state::certificate_keys() const {
 void state::set_certificate(const std::string& key, certificate_record record) {
     const std::lock_guard lock{mutex_};
     newest_ = std::max(newest_, {record.certificate->not_before(), key});
-    certificates_.insert_or_assign(key, std::move(record));
+    if (const auto before = certificates_.find(key); before != certificates_.end())
+        drop_from_index(before);
+    const auto at = certificates_.insert_or_assign(key, std::move(record)).first;
+    by_held_.insert_or_assign(at->second.certificate.get(), at);
 }
 
 std::optional<std::string> state::key_of(const held_ptr& held) const {
     const std::lock_guard lock{mutex_};
-    for (const auto& [key, record] : certificates_)
-        if (record.certificate == held)
-            return key;
-    return std::nullopt;
+    const auto at = by_held_.find(held.get());
+    return at == by_held_.end() ? std::nullopt : std::optional{at->second->first};
 }
 
 void state::forget_certificate(const std::string& key) {
     const std::lock_guard lock{mutex_};
-    certificates_.erase(key);
+    const auto at = certificates_.find(key);
+    if (at == certificates_.end())
+        return;
+    drop_from_index(at);
+    certificates_.erase(at);
+}
+
+void state::index_certificates() {
+    by_held_.clear();
+    for (auto at = certificates_.cbegin(); at != certificates_.cend(); ++at)
+        by_held_.emplace(at->second.certificate.get(), at);
+}
+
+void state::drop_from_index(certificate_map::const_iterator gone) {
+    const auto at = by_held_.find(gone->second.certificate.get());
+    if (at != by_held_.end() && at->second == gone)
+        by_held_.erase(at);
 }
 
 std::pair<wall_time, std::string> state::newest() const {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -115,6 +116,9 @@ public:
 
 private:
     struct contents;
+    using certificate_map = std::map<std::string, certificate_record>;
+    void index_certificates();
+    void drop_from_index(certificate_map::const_iterator);
     void count_for_account();
     wall_time time_to_read_by(wall_time written, wall_time now) const;
 
@@ -124,7 +128,8 @@ private:
     std::optional<account_record> account_;
     host_policy hosts_;
     limits_record limits_;
-    std::map<std::string, certificate_record> certificates_;
+    certificate_map certificates_;
+    std::unordered_map<const held_certificate*, certificate_map::const_iterator> by_held_;
     std::map<std::string, pending_order> pending_;
     std::set<std::string> in_progress_;
     std::pair<wall_time, std::string> newest_;

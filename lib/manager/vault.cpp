@@ -321,12 +321,17 @@ void vault::mark_unsaved_lazily(const std::string& key) {
 }
 
 asio::awaitable<void> vault::keep_saving() {
+    duration wait = retry_interval;
     for (;;) {
-        while (nothing_unsaved())
+        while (nothing_unsaved()) {
+            wait = retry_interval;
             co_await more_.wait();
+        }
         co_await save_rest();
-        if (!nothing_unsaved())
-            co_await clock_->sleep_for(retry_interval);
+        if (nothing_unsaved())
+            continue;
+        co_await clock_->sleep_for(wait);
+        wait = std::min<duration>(2 * wait, retry_interval_max);
     }
 }
 

@@ -98,8 +98,10 @@ public:
     /// From any thread.
     bool is_unsaved(const std::string& key) const;
 
-    /// Between two attempts to save: a full disk is not emptied in seconds.
+    /// Between two attempts to save, doubled each time: a full disk is not emptied in seconds, and may stay full for days, in
+    /// which nobody wants to hear of each attempt.
     static constexpr std::chrono::seconds retry_interval{30};
+    static constexpr std::chrono::minutes retry_interval_max{5};
     static constexpr std::chrono::seconds lazy_interval{10};
     /// A certificate that is saved again, and what processes share, is looked at and saved under its lease. For a certificate the
     /// others wait meanwhile, and who has it may be saving a later one.

@@ -98,10 +98,10 @@ trouble problems(site& on) {
 
 trouble hangs(site& on) {
     on.ca.faults().hang_orders(true);
-    on.unreadable = true;
+    ++on.unreadable;
     return {"orders stay in processing", [&on] {
                 on.ca.faults().hang_orders(false);
-                on.unreadable = false;
+                --on.unreadable;
             }};
 }
 
@@ -109,11 +109,11 @@ trouble answers_lost(site& on) {
     const auto what = one_of<4>(on, {"finalize", "newOrder", "challenge", "certificate"});
     const int n = 1 + static_cast<int>(on.world.draw() % 3);
     on.ca.faults().lose_every(n, what);
-    const bool unreadable = n == 1 && what == "certificate";
-    on.unreadable |= unreadable;
+    const int unreadable = n == 1 && what == "certificate" ? 1 : 0;
+    on.unreadable += unreadable;
     return {fmt::format("every {}. answer to {} is lost", n, what), [&on, what, unreadable] {
                 on.ca.faults().lose_every(0, what);
-                on.unreadable &= !unreadable;
+                on.unreadable -= unreadable;
             }};
 }
 
@@ -202,22 +202,36 @@ trouble suspended(site& on) {
     return {"the server is suspended", [] {}, false};
 }
 
+/// The manager reads again what it could not read at its start.
+void disk_works(site& on) {
+    --on.disk_fails;
+    on.world.time().call_at(on.world.time().elapsed() + 5min, [&on] { on.check_kept(); });
+}
+
 trouble disk_fails(site& on) {
     using fault = testing::simulated_disk::fault;
     const auto draw = on.world.draw() % 3;
     const auto how = draw == 0 ? fault::full : draw == 1 ? fault::read_only : fault::broken;
     on.disk.fail(how, on.world.draw() % 20);
-    on.disk_fails = true;
+    ++on.disk_fails;
     return {
         draw == 0       ? "the disk is full"
             : draw == 1 ? "the disk is read-only"
                         : "the disk is broken",
         [&on] {
             on.disk.fail(fault::none);
-            on.disk_fails = false;
-            // The manager reads again what it could not read at its start.
-            on.world.time().call_at(on.world.time().elapsed() + 5min, [&on] { on.check_kept(); });
+            disk_works(on);
         }};
+}
+
+trouble disk_slow(site& on) {
+    // Each piece of work: beyond `store_timeout` it is a store that hangs.
+    const auto takes = between(on, 10ms, 1min);
+    on.server.blocking().takes(takes);
+    ++on.disk_fails;
+    return {fmt::format("the disk takes {:.1f} s", std::chrono::duration<double>{takes}.count()), [&on] {
+                on.server.blocking().takes({});
+            }};
 }
 
 trouble strangers(site& on) {
@@ -244,6 +258,7 @@ constexpr std::array kinds{
     kind{3, 10, 10min, std::chrono::days{3}, clock_stepped},
     kind{2, 8, 1s, 1s, suspended},
     kind{3, 10, 1h, std::chrono::days{5}, disk_fails},
+    kind{2, 6, 1h, std::chrono::days{3}, disk_slow},
     kind{12, 100, 1s, 1s, strangers},
 };
 

@@ -110,7 +110,7 @@ testing::acme_server_options site::ca_options() {
         ++issued_;
         take_turn(made.names.front().value());
         accounts_.insert(made.account);
-        if (!unreadable)
+        if (unreadable == 0)
             unpublished_.emplace(made.serial, issue{made.names.front().value(), world.time().now()});
     };
     return options;
@@ -120,7 +120,7 @@ std::shared_ptr<store> site::open_store() {
     file_store_options options;
     options.clock = server.clock();
     options.disk = process_;
-    options.blocking_executor = world.executor();
+    options.blocking_executor = server.blocking().get_executor();
     return file_store(folder, std::move(options));
 }
 
@@ -265,7 +265,7 @@ void site::take_turn(const std::string& name) {
 }
 
 void site::check_kept() {
-    if (disk_fails || !manager_)
+    if (disk_fails > 0 || !manager_)
         return;
     const auto now = world.time().now();
     for (auto& [name, newest] : newest_) {

@@ -83,8 +83,8 @@ public:
     std::vector<std::string> names;
     std::uint64_t renewed = 0;
     std::uint64_t accounts_forgotten = 0;
-    bool unreadable = false;  ///< what the CA issues now nobody can read, for longer than a manager waits
-    bool disk_fails = false;  ///< what it kept shows when it works again
+    int unreadable = 0;  ///< troubles for which nobody can read what the CA issues, for longer than a manager waits
+    int disk_fails = 0;  ///< troubles of the disk; what it kept shows when it works again
     std::uint64_t asked = 0, refused = 0;
 
     std::uint64_t issued() const { return issued_; }

@@ -63,7 +63,7 @@ TEST_CASE(
     CHECK_THROWS_WITH(site.run(site.manager->cert("a.test")), Catch::Contains("come back later"));
     auto items = read_document(site.manager->marshal());
     auto pending = read_pending(items.at("orders/a.test"));
-    const auto [ago, orders] = GENERATE(table<duration, std::size_t>({{5h, 1}, {25h, 2}}));
+    const auto [ago, orders] = GENERATE(table<duration, int>({{5h, 1}, {25h, 2}}));
     pending.at -= ago;
     items["orders/a.test"] = to_json(pending);
     site.manager->unmarshal(write_document(items));

@@ -90,7 +90,7 @@ public:
         return text ? boost::json::parse(*text).as_object() : boost::json::object{};
     }
     std::string orders_key() {
-        return "orders/" + account_tag(read_account(stored(account_key(site.ca->directory_url()))).key);
+        return "orders" + (account_mark + account_tag(read_account(stored(account_key(site.ca->directory_url()))).key));
     }
     std::string orders_shard() { return ledger_key(site.ca->directory_url(), shard_of_key(orders_key())); }
     /// So many orders are owed in the store that it had to be so many since `begin`, if none was forgotten or counted twice.

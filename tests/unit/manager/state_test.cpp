@@ -244,3 +244,26 @@ TEST_CASE("certificates of one name and of several have keys of their own") {
     CHECK_THROWS_AS(account_key("http://ca.test/dir"), error);
     CHECK_THROWS_AS(account_key("nonsense"), error);
 }
+
+TEST_CASE("a certificate's key is found by what is held, and not after another one has its place") {
+    test::authority ca;
+    const auto issue = [&ca] { return std::make_shared<const held_certificate>(ca.issue({"a.test"})); };
+    const auto key = certificate_key({"a.test"});
+    const auto first = issue(), second = issue();
+    state all{directory};
+    all.set_certificate(key, {{"a.test"}, first, 0.5});
+    CHECK(all.key_of(first) == key);
+    all.set_certificate(key, {{"a.test"}, second, 0.5});
+    CHECK_FALSE(all.key_of(first));
+    CHECK(all.key_of(second) == key);
+    // The one before, taken back; then one that stands in two places until the first is gone.
+    all.set_certificate(key, {{"a.test"}, first, 0.5});
+    CHECK(all.key_of(first) == key);
+    CHECK_FALSE(all.key_of(second));
+    all.set_certificate("certificates/other", {{"a.test"}, first, 0.5});
+    all.forget_certificate(key);
+    CHECK(all.key_of(first) == "certificates/other");
+    all.replace(all.items(), now);
+    CHECK_FALSE(all.key_of(first));
+    CHECK(all.key_of(all.certificate("certificates/other")->certificate) == "certificates/other");
+}

@@ -258,7 +258,7 @@ TEST_CASE(
     CHECK_FALSE(it.site.status("a.test").saved);
     CHECK(stored() == it.second->serial());
     kept->is_full = false;
-    it.site.pass(1min);
+    it.site.pass(5min);
     CHECK(it.site.status("a.test").saved);
     CHECK(stored() == it.first->serial());
     CHECK(it.site.ask("a.test")->serial() == it.first->serial());
