@@ -136,12 +136,14 @@ struct acme_server::impl final : certificate_source, std::enable_shared_from_thi
     static asio::awaitable<response> answer(impl& self, request in) {
         std::vector<validation> asked;
         std::vector<issued_certificate> issued;
+        std::vector<placed_order> ordered;
         std::optional<response> out;
         {
             const std::lock_guard lock{self.mutex};
             out = self.core.handle(in, read(*self.options.clock));
             asked = self.core.take_validations();
             issued = self.core.take_issued();
+            ordered = self.core.take_ordered();
         }
         if (self.log.wants(log_level::debug))
             self.log(
@@ -150,6 +152,9 @@ struct acme_server::impl final : certificate_source, std::enable_shared_from_thi
         if (self.options.issued)
             for (const auto& each : issued)
                 self.options.issued(each);
+        if (self.options.ordered)
+            for (const auto& each : ordered)
+                self.options.ordered(each);
         if (!self.stopped)
             for (auto& each : asked)
                 self.validating.spawn(validate(self.shared_from_this(), std::move(each)));
@@ -263,6 +268,17 @@ int acme_server::limit_violations() const {
 std::vector<std::string> acme_server::latest_limit_violations() const {
     const std::lock_guard lock{impl_->mutex};
     const auto& latest = impl_->core.limiter().latest();
+    return {latest.begin(), latest.end()};
+}
+
+int acme_server::protocol_violations() const {
+    const std::lock_guard lock{impl_->mutex};
+    return impl_->core.careless().count();
+}
+
+std::vector<std::string> acme_server::latest_protocol_violations() const {
+    const std::lock_guard lock{impl_->mutex};
+    const auto& latest = impl_->core.careless().latest();
     return {latest.begin(), latest.end()};
 }
 

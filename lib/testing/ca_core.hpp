@@ -14,6 +14,7 @@
 #include "testing/ca_book.hpp"
 #include "testing/ca_limiter.hpp"
 #include "testing/ca_view.hpp"
+#include "testing/careless_requests.hpp"
 #include "testing/fault_plan.hpp"
 #include "testing/jws_request.hpp"
 #include "testing/nonces.hpp"
@@ -43,6 +44,8 @@ public:
     void validated(std::size_t challenge, std::optional<problem> error, moment now);
     /// Certificates that were issued since the last call.
     std::vector<issued_certificate> take_issued() { return std::exchange(issued_, {}); }
+    /// And orders that were placed.
+    std::vector<placed_order> take_ordered() { return std::exchange(ordered_, {}); }
 
     fault_plan& faults() { return faults_; }
     /// Every nth validation ends with this.
@@ -68,6 +71,7 @@ public:
     int count(resource what) const { return counts_[static_cast<std::size_t>(what)]; }
     const numbered<certificate_record>& certificates() const { return book_.certificates(); }
     const ca_limiter& limiter() const { return limiter_; }
+    const careless_requests& careless() const { return careless_; }
     const ca_view& view() const { return view_; }
     /// The roots of every issuer that there was, in PEM.
     const std::string& roots_pem() const { return roots_pem_; }
@@ -121,7 +125,9 @@ private:
     nonce_book nonces_;
     std::vector<validation> validations_;
     std::vector<issued_certificate> issued_;
+    std::vector<placed_order> ordered_;
     ca_limiter limiter_;
+    careless_requests careless_;
     fault_plan faults_;
     every_nth bad_nonce_;
     every_nth bad_validation_;

@@ -91,6 +91,7 @@ response ca_core::new_order(const signed_request& in, moment now) {
         limiter_.prune(now);
         replaced = book_.find_certificate(replaced_id);
     }
+    ordered_.push_back({names, in.account->id});
     auto& placed = book_.add_order(*in.account, std::move(names), now);
     if (replaced) {
         placed.replaces = replaced->renewal_id;
@@ -143,6 +144,8 @@ parsed_csr ca_core::check_csr(
 response ca_core::finalize(const route& where, const signed_request& in, moment now) {
     auto& order = own_order(where.id, in, now);
     const auto payload = in.jws.object();
+    if (order.status == acme::order_status::processing || order.status == acme::order_status::valid)
+        careless_.finalized_again(order, now);
     if (order.status != acme::order_status::ready)
         throw refusal{403, "orderNotReady", "the order is " + std::string{to_string(order.status)} + ", not ready"};
     const auto request = check_csr(order, *in.account, payload);

@@ -50,8 +50,10 @@ certificate_record* ca_core::find_replaced(
     if (std::none_of(found->names.begin(), found->names.end(), is_ordered))
         throw refusal{400, "malformed", "the order and the certificate that it replaces have no name in common"};
     const auto* before = book_.find_order(found->replaced_by, now);
-    if (found->replaced || (before && before->status != acme::order_status::invalid))
+    if (found->replaced || (before && before->status != acme::order_status::invalid)) {
+        careless_.already_replaced(payload, now);
         throw refusal{409, "alreadyReplaced", "the certificate is replaced by another order already"};
+    }
     return found;
 }
 

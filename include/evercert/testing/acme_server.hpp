@@ -31,6 +31,11 @@ struct issued_certificate {
     std::string replaces;  ///< the serial number of what its order named in `replaces`; empty = nothing
 };
 
+struct placed_order {
+    std::vector<identifier> names;
+    std::size_t account = 0;  ///< as above
+};
+
 /// What the CA does, and what it does wrong on demand. The constructor of `acme_server` checks the ranges.
 struct acme_server_options {
     /// Where its API listens; port 0 = the system chooses. Its URLs have this address, or loopback if it is
@@ -75,6 +80,8 @@ struct acme_server_options {
     /// Told of each certificate, in the order of their issuance, before its order's answer is sent: on the CA's executor, so
     /// it must neither block nor throw. It may use the `acme_server`.
     std::function<void(const issued_certificate&)> issued = {};
+    /// The same for each order that a client placed, whatever becomes of it.
+    std::function<void(const placed_order&)> ordered = {};
     bool terms_required = true;
     std::string terms_url = "https://ca.test/terms";
 
@@ -155,6 +162,10 @@ public:
     /// How many requests were refused by a limit of the option `limits`, and the latest 20 of them as text, the last one last.
     int limit_violations() const;
     std::vector<std::string> latest_limit_violations() const;
+    /// How many requests no careful client sends, refused or not, and the latest 20 of them as text: a finalize for an order
+    /// that was finalized; a `replaces` that was answered alreadyReplaced, again without an order without it in between.
+    int protocol_violations() const;
+    std::vector<std::string> latest_protocol_violations() const;
     /// Serial numbers of what was revoked and is not forgotten, as `certificate::serial()` has them.
     std::vector<std::string> revoked() const;
     /// Serial numbers of what an order named in `replaces` (RFC 9773) and is not forgotten, in the order of their issuance.

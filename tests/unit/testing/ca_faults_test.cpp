@@ -207,3 +207,33 @@ TEST_CASE("faults and limits that cannot be are refused") {
     options.limits.emplace().orders = {3, 0s};
     CHECK_THROWS_AS((evercert::testing::acme_server{io.get_executor(), options}), error);
 }
+
+TEST_CASE("what is ordered is told, and what is refused is not") {
+    fixture f;
+    f.ready_order({"a.test", "b.test"});
+    f.ca.core.faults().fail_next(
+        resource::new_order, {evercert::testing::acme_problem(503, "serverInternal", "no"), ""});
+    CHECK(gist(f.client.post("/new-order", order_of({"c.test"}))) == "503 serverInternal");
+    const auto placed = f.ca.core.take_ordered();
+    REQUIRE(placed.size() == 1);
+    CHECK(placed[0].names == std::vector<identifier>{"a.test", "b.test"});
+    CHECK(placed[0].account == 1);
+    CHECK(f.ca.core.take_ordered().empty());
+}
+
+TEST_CASE("a finalize for an order that was finalized is noted") {
+    fixture f;
+    const auto& careless = f.ca.core.careless();
+    const auto first = f.ready_order({"a.test"});
+    CHECK(gist(f.finalize(first, {"b.test"})) == "400 badCSR");
+    CHECK(status_of(f.finalize(first, {"a.test"})) == "valid");
+    CHECK(careless.count() == 0);
+    CHECK(gist(f.finalize(first, {"a.test"})) == "403 orderNotReady");
+    CHECK(careless.count() == 1);
+    f.ca.core.hang_orders(true);
+    const auto second = f.ready_order({"b.test"});
+    f.finalize(second, {"b.test"});
+    f.finalize(second, {"b.test"});
+    REQUIRE(careless.count() == 2);
+    CHECK(careless.latest().back() == "2026-06-01T00:00:00Z finalize for b.test, order 2, which is processing");
+}

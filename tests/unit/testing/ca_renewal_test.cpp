@@ -111,6 +111,26 @@ TEST_CASE("an order replaces a certificate once, as long as it is not invalid") 
     CHECK(gist(f.replace(id, {"a.test"})) == "201");
 }
 
+TEST_CASE("a replaces that was refused is noted when it comes again, unless an order without it came in between") {
+    fixture f;
+    const auto& careless = f.ca.core.careless();
+    const auto one = f.obtain({"a.test"}), other = f.obtain({"b.test"});
+    f.replace(one, {"a.test"});
+    f.replace(other, {"b.test"});
+    CHECK(gist(f.replace(one, {"a.test"})) == "409 alreadyReplaced");
+    CHECK(gist(f.replace(other, {"b.test"})) == "409 alreadyReplaced");
+    CHECK(careless.count() == 0);
+    // Refused too, but the client did what it should.
+    f.ca.core.faults().fail_next(
+        evercert::testing::resource::new_order, {evercert::testing::acme_problem(503, "serverInternal", "later"), ""});
+    CHECK(gist(f.client.post("/new-order", order_of({"a.test"}))) == "503 serverInternal");
+    CHECK(gist(f.replace(one, {"a.test"})) == "409 alreadyReplaced");
+    CHECK(careless.count() == 0);
+    CHECK(gist(f.replace(one, {"a.test"})) == "409 alreadyReplaced");
+    CHECK(gist(f.replace(other, {"b.test"})) == "409 alreadyReplaced");
+    CHECK(careless.count() == 2);
+}
+
 TEST_CASE("an order replaces what its account has, and shares a name with") {
     fixture f;
     const auto id = f.obtain({"a.test"});
