@@ -53,8 +53,11 @@ std::optional<response> ca_core::handle(const request& in, moment now) {
     } catch (const refusal& why) {
         answer = refused(why);
     }
-    if (where && faults_.is_lost(where->what))
+    if (where && faults_.is_lost(where->what)) {
+        if (where->what == resource::new_order)
+            careless_.answer_lost();
         return {};
+    }
     // What needs no nonce takes none of those that others were given.
     if (!where || where->what != resource::renewal_info)
         answer.fields.set("Replay-Nonce", nonces_.issue());

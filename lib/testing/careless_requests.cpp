@@ -20,17 +20,19 @@ std::string text(const boost::json::object& in, std::string_view name) {
 }  // namespace
 
 void careless_requests::new_order(const boost::json::object& payload) {
+    latest_names_ = text(payload, "identifiers");
     if (!payload.contains("replaces"))
-        told_.erase(text(payload, "identifiers"));
+        told_.erase(latest_names_);
 }
 
 void careless_requests::already_replaced(const boost::json::object& payload, moment now) {
     if (told_.size() >= told_max)
         told_.clear();
-    const auto names = text(payload, "identifiers"), id = text(payload, "replaces");
-    auto& told = told_[names];
+    const auto id = text(payload, "replaces");
+    auto& told = told_[latest_names_];
     if (told == id)
-        note(now, "newOrder for " + names + " replaces " + id + " again, which it was told is replaced already");
+        note(
+            now, "newOrder for " + latest_names_ + " replaces " + id + " again, which it was told is replaced already");
     told = id;
 }
 

@@ -20,6 +20,8 @@ public:
     void new_order(const boost::json::object& payload);
     /// And is told that this is replaced already.
     void already_replaced(const boost::json::object& payload, moment now);
+    /// Of the latest new order: nobody was told anything.
+    void answer_lost() { told_.erase(latest_names_); }
     void finalized_again(const order_record&, moment now);
 
     int count() const { return count_; }
@@ -30,6 +32,7 @@ private:
 
     /// Names, as they were sent → what an order for them was told to be replaced already, until one without comes.
     std::map<std::string, std::string> told_;
+    std::string latest_names_;
     int count_ = 0;
     std::deque<std::string> latest_;
 };

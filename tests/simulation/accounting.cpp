@@ -82,8 +82,4 @@ accounting::result accounting::at(wall_time now) const {
     return all;
 }
 
-int exit_status(const accounting::result& end, std::uint64_t limit_violations, std::uint64_t lost) {
-    return end.unexcused >= std::chrono::seconds{1} || limit_violations > 0 || lost > 0;
-}
-
 }  // namespace simulation

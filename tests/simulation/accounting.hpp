@@ -62,8 +62,4 @@ private:
     wall_time last_end_;
 };
 
-/// What a simulation ends with: 0 if no second was unexcused, no limit of the CA violated and nothing kept was lost, 1
-/// otherwise.
-int exit_status(const accounting::result&, std::uint64_t limit_violations, std::uint64_t lost);
-
 }  // namespace simulation

@@ -166,17 +166,4 @@ TEST_CASE("a certificate that is published when it has expired counts from then"
     CHECK(of.account.at(at(100)).unexcused == hours{20});
 }
 
-TEST_CASE("a simulation ends with 1 if a second was unexcused, a limit violated or anything lost") {
-    accounting::result end;
-    CHECK(exit_status(end, 0, 0) == 0);
-    CHECK(exit_status(end, 1, 0) == 1);
-    CHECK(exit_status(end, 0, 1) == 1);
-    end.expired = hours{100};
-    CHECK(exit_status(end, 0, 0) == 0);
-    end.unexcused = std::chrono::milliseconds{999};
-    CHECK(exit_status(end, 0, 0) == 0);
-    end.unexcused = std::chrono::seconds{1};
-    CHECK(exit_status(end, 0, 0) == 1);
-}
-
 }  // namespace simulation

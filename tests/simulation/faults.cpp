@@ -205,6 +205,7 @@ trouble suspended(site& on) {
 /// The manager reads again what it could not read at its start.
 void disk_works(site& on) {
     --on.disk_fails;
+    on.forget_promises();  // what could not be saved yet
     on.world.time().call_at(on.world.time().elapsed() + 5min, [&on] { on.check_kept(); });
 }
 

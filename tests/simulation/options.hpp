@@ -15,6 +15,9 @@ struct options {
     fault_level faults = fault_level::usual;
     double restarts_per_year = 6;
     bool tls = false;
+    /// Instead of the manager's own: an order in so many minutes, and one more at once. 0 = its own.
+    double order_minutes = 0;
+    bool until_failure = false;
     double poll_hours = 24;  ///< the CA's Retry-After for renewal information
 };
 

@@ -25,19 +25,20 @@ struct outcome {
 
 /// Restarts spread over the time, then the end.
 void live(site& on, evercert::duration length) {
-    const auto end = on.world.time().elapsed() + length;
+    auto& time = on.world.time();
+    const auto end = time.elapsed() + length;
+    const auto is_over = [&] { return on.how.until_failure && on.found().first(); };
     while (on.how.restarts_per_year > 0) {
         const auto next =
             std::chrono::duration_cast<evercert::duration>(year / on.how.restarts_per_year * 2 * on.world.draw_share());
-        if (on.world.time().elapsed() + next >= end)
+        if (time.elapsed() + next >= end || time.run_until(is_over, next))
             break;
-        on.world.time().pass(next);
         // With faults a process rarely ends in peace.
         const auto draw = on.how.faults == fault_level::none ? 0 : on.world.draw() % 3;
         on.restart(static_cast<site::end_type>(draw));
     }
-    if (on.world.time().elapsed() < end)
-        on.world.time().pass(end - on.world.time().elapsed());
+    if (!is_over() && time.elapsed() < end)
+        time.run_until(is_over, end - time.elapsed());
     on.end();
 }
 
@@ -48,6 +49,7 @@ outcome simulate(const options& how, std::ostream* trace) {
         on.world.trace([trace](evercert::wall_time at, std::string_view what) {
             *trace << evercert::to_rfc3339(at) << ' ' << what << '\n';
         });
+    const auto begin = on.world.time().now();
     const auto length = std::chrono::duration_cast<evercert::duration>(year * how.years);
     plan_faults(on, length);
     live(on, length);
@@ -57,23 +59,29 @@ outcome simulate(const options& how, std::ostream* trace) {
     const auto whole = [](evercert::duration of) { return of / std::chrono::seconds{1}; };
     std::cerr << "recovery after a trouble may take " << whole(on.recovery().length) << " s: " << on.recovery().made_of
               << '\n';
-    if (end.first)
-        std::cerr << "first unexcused: " << evercert::to_rfc3339(*end.first) << "; worst: " << end.worst << '\n';
-    for (const auto& each : on.losses())
-        std::cerr << "lost state: " << each << '\n';
-    for (const auto& each : on.ca.latest_limit_violations())
-        std::cerr << "limit: " << each << '\n';
+    const auto& found = on.found();
+    for (const auto& each : found.texts())
+        std::cerr << each << '\n';
+    std::string first;
+    if (found.first())
+        first = fmt::format(
+            R"("first_failure":"{}","failed_after_days":{:.1f},"caught_by":"{}",)",
+            evercert::to_rfc3339(found.first()->at),
+            std::chrono::duration<double, std::ratio<86'400>>{found.first()->at - begin}.count(),
+            to_string(found.first()->by));
     outcome result;
-    result.exit_status =
-        exit_status(end, on.ca.limit_violations(), on.lost() + on.abandoned() + on.order_of_turns().out_of_turn());
+    result.exit_status = found.first() ? 1 : 0;
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
-        R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},"turns":{},"out_of_turn":{},"hash":"{}",)"
-        R"("excused_share":{:.2f},"moments":{},"wall_seconds":{:.2f}}})",
+        R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},)"
+        R"("careless_requests":{},"order_rate":{},"early_orders":{},"moved_renewals":{},"turns":{},"out_of_turn":{},{})"
+        R"("hash":"{}","excused_share":{:.2f},"moments":{},"wall_seconds":{:.2f}}})",
         how.seed, how.years, how.names, on.issued(), on.renewed, on.ca.count("newOrder"), on.ca.count("renewalInfo"),
-        on.asked, on.refused, whole(end.expired), whole(end.unexcused), on.ca.limit_violations(), on.lost(),
-        on.abandoned(), on.order_of_turns().checked(), on.order_of_turns().out_of_turn(), on.world.hash(),
-        end.excused_share, on.world.time().moments(), seconds);
+        on.asked, on.refused, whole(end.expired), whole(end.unexcused), on.ca.limit_violations(),
+        found.count(check::lost_state), found.count(check::abandoned), on.ca.protocol_violations(),
+        found.count(check::order_rate), found.count(check::early_order), found.count(check::moved_renewal),
+        on.order_of_turns().checked(), on.order_of_turns().out_of_turn(), first, on.world.hash(), end.excused_share,
+        on.world.time().moments(), seconds);
     return result;
 }
 
@@ -94,6 +102,9 @@ int main(int argc, char** argv) {
     app.add_option("--restarts", how.restarts_per_year, "restarts a year")->check(CLI::Range(0.0, 10'000.0));
     app.add_option("--poll-hours", how.poll_hours, "how often the CA wants to be asked for renewal information")
         ->check(CLI::Range(1.0, 720.0));
+    app.add_option("--order-minutes", how.order_minutes, "the manager's own limit: one order in so many minutes")
+        ->check(CLI::Range(0.1, 600.0));
+    app.add_flag("--until-failure", how.until_failure, "end with the first thing that fails");
     app.add_flag("--tls", how.tls, "TLS to the CA, which takes most of the time then");
     app.add_option("--trace", trace_path, "write what happens to this file");
     CLI11_PARSE(app, argc, argv);

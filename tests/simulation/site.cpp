@@ -18,7 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using namespace evercert;
 
-constexpr std::size_t losses_told_max = 20;
 constexpr const char *folder_above = "/var/lib", *folder = "/var/lib/evercert";
 /// A service manager starts a server that could not start again after so long.
 constexpr duration start_again = 10min;
@@ -32,6 +31,8 @@ constexpr int popular_every = 10, popular_asks = 24;
 constexpr duration calm_enough = 12h;
 /// Within which all are to be replaced that the CA brings forward.
 constexpr duration forward_length = 10min;
+/// Each of so many names has no visitor after the first one: it must be renewed all the same.
+constexpr int names_a_quiet_one = 5;
 /// And one that was refused.
 constexpr duration refused_interval = 2h;
 
@@ -40,6 +41,15 @@ testing::world_options world_options(const options& how) {
     made.seed = how.seed;
     made.tls = how.tls;
     return made;
+}
+
+evercert::rate orders_of(const options& how) {
+    evercert::rate orders = manager_options{}.orders;
+    if (how.names > 1000)  // as an operator of so many has to
+        orders = {36s, 20};
+    if (how.order_minutes > 0)
+        orders = {std::chrono::seconds{static_cast<long>(how.order_minutes * 60)}, 2};
+    return orders;
 }
 
 std::string hours(duration length) {
@@ -77,8 +87,12 @@ site::site(const options& wanted)
       disk{std::mt19937_64{wanted.seed}},
       ca{world.executor(), ca_options()},
       account{world.time().now(), {}},
-      clients_{world.executor()} {
-    recovery_ = recovery_bound(how, server.manager_options(ca));
+      clients_{world.executor()},
+      pace_{orders_of(wanted).interval, orders_of(wanted).burst, manager_options{}.order_timeout},
+      promises_{manager_options{}.clock_tolerance} {
+    auto manager = server.manager_options(ca);
+    manager.orders = orders_of(how);
+    recovery_ = recovery_bound(how, manager);
     account = accounting{world.time().now(), recovery_.length};
     for (int i = 0; i < how.names; ++i) {
         // Each its own registered domain, as a platform has them.
@@ -89,8 +103,10 @@ site::site(const options& wanted)
     ca.faults().renewal_info_retry_after(std::to_string(static_cast<long>(how.poll_hours * 3600)));
     disk.create_folder(folder_above);
     start();
-    for (const auto& each : names)
-        clients_.spawn(visit(*this, each));
+    for (int i = 0; i < how.names; ++i)
+        clients_.spawn(
+            visit(*this, names[static_cast<std::size_t>(i)], i % names_a_quiet_one != names_a_quiet_one - 1));
+    look_each_day();
 }
 
 site::~site() {
@@ -110,9 +126,11 @@ testing::acme_server_options site::ca_options() {
         ++issued_;
         take_turn(made.names.front().value());
         accounts_.insert(made.account);
-        if (unreadable == 0)
+        // Without power there is nobody who could get it.
+        if (unreadable == 0 && !disk.is_off())
             unpublished_.emplace(made.serial, issue{made.names.front().value(), world.time().now()});
     };
+    options.ordered = [this](const testing::placed_order& placed) { ordered(placed); };
     return options;
 }
 
@@ -133,8 +151,7 @@ bool site::start() {
     process_ = disk.process();
     auto options = server.manager_options(ca);
     options.limits = lets_encrypt_limits();
-    if (how.names > 1000)  // as an operator of so many has to
-        options.orders = {36s, 20};
+    options.orders = orders_of(how);
     try {
         options.store = open_store();
     } catch (const error& why) {
@@ -165,6 +182,11 @@ asio::awaitable<void> site::listen(site& self, event_stream events) {
 }
 
 void site::stop(end_type how_it_ends) {
+    look_at_plans();
+    if (disk_fails)
+        promises_.forget();
+    else if (how_it_ends != end_type::stop)
+        promises_.killed(world.time().now());
     for (const auto& each : manager_->status().certificates)
         if (!each.saved)
             for (const auto& name : each.names)
@@ -194,6 +216,7 @@ void site::restart(end_type how_it_ends) {
         world.time().pass(start_again);
     world.time().pass(10s);
     check_kept();
+    look_at_plans();
 }
 
 void site::trouble_begins(std::string_view what) {
@@ -212,17 +235,26 @@ void site::heard(const manager_event& event) {
         ++renewed;
     note_turn(name, event);
     if (event.type == event_type::published || event.type == event_type::rolled_back) {
+        promises_.end(name);
         if (const auto now = manager_->find(identifier{name})) {
             if (!event.serial.empty() && now->serial() != event.serial)
-                lose(fmt::format("{} was published for {}, and {} is served", event.serial, name, now->serial()));
+                find(
+                    check::lost_state,
+                    fmt::format("{} was published for {}, and {} is served", event.serial, name, now->serial()));
             account.published(name, world.time().now(), now->not_after());
-            newest_[name] = now->not_before();
+            newest_[name] = {now->not_before(), now->not_after()};
             unsaved_.erase(name);
             unpublished_.erase(now->serial());
         }
     }
+    if (event.type == event_type::retry_planned)
+        promise(name, event);
+    if (event.type == event_type::forgotten && newest_.contains(name))
+        if (const auto end = newest_[name].not_after + manager_options{}.expired_kept; world.time().now() < end)
+            find(check::lost_state, fmt::format("{} was removed, and was to be kept until {}", name, to_rfc3339(end)));
     world.note(fmt::format(
-        "{} {}{}", to_string(event.type), name, event.failure ? " " + std::string{to_string(*event.failure)} : ""));
+        "{} {}{}", to_string(event.type), name,
+        event.failure ? " " + std::string{to_string(*event.failure)} + ": " + event.text : ""));
 }
 
 void site::bring_windows_forward() {
@@ -261,41 +293,20 @@ void site::take_turn(const std::string& name) {
         return its && its->state == certificate_state::renewing;
     });
     if (turns_.out_of_turn() > before)
-        world.note("out of turn: " + name);
+        find(check::out_of_turn, name);
 }
 
-void site::check_kept() {
-    if (disk_fails > 0 || !manager_)
-        return;
-    const auto now = world.time().now();
-    for (auto& [name, newest] : newest_) {
-        const auto there = manager_->find(identifier{name});
-        if (there && there->not_before() >= newest)
-            continue;
-        if (!unsaved_.contains(name))
-            lose(fmt::format("{} has {} after a restart", name, there ? "an earlier certificate" : "no certificate"));
-        newest = there ? there->not_before() : wall_time{};
-        account.published(name, now, there ? there->not_after() : now);
-    }
-    unsaved_.clear();
-}
-
-void site::lose(std::string text) {
-    ++lost_;
-    world.note("lost: " + text);
-    if (losses_.size() < losses_told_max)
-        losses_.push_back(fmt::format("{}: {}", to_rfc3339(world.time().now()), text));
-}
-
-asio::awaitable<void> site::visit(site& self, std::string name) {
+asio::awaitable<void> site::visit(site& self, std::string name, bool again) {
     // All at once at first, as when a platform is switched on; then each in its own rhythm.
     for (;;) {
         const bool served = co_await self.ask(name);
         self.turns_.asked(name, self.world.time().now());
-        for (int again = 1; again < (served && self.is_popular(name) ? popular_asks : 1); ++again) {
+        for (int times = 1; times < (served && self.is_popular(name) ? popular_asks : 1); ++times) {
             self.turns_.asked(name, self.world.time().now());
             co_await self.ask(name);
         }
+        if (served && !again)
+            co_return;
         const auto wait = served ? visit_interval : refused_interval;
         co_await self.authority.clock()->sleep_for(
             std::chrono::duration_cast<duration>(wait * self.world.draw_share()) + 10min);
@@ -323,17 +334,6 @@ asio::awaitable<void> site::ask_once(site& self, std::string name) { co_await se
 void site::ask_strangers(std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i)
         clients_.spawn(ask_once(*this, fmt::format("x{:x}.stranger.example", world.draw())));
-}
-
-void site::end() {
-    if (accounts_.size() > 1 + accounts_forgotten)
-        lose(fmt::format("{} accounts were used, and {} forgotten by the CA", accounts_.size(), accounts_forgotten));
-    // The last ones may still be on their way.
-    for (const auto& [serial, made] : unpublished_)
-        if (made.at + recovery_.length < world.time().now()) {
-            ++abandoned_;
-            world.note(fmt::format("abandoned: the certificate for {} of {}", made.name, to_rfc3339(made.at)));
-        }
 }
 
 }  // namespace simulation

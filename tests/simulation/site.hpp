@@ -15,6 +15,7 @@
 
 #include "accounting.hpp"
 #include "base/task_group.hpp"
+#include "findings.hpp"
 #include "options.hpp"
 #include "turns.hpp"
 
@@ -52,14 +53,14 @@ public:
     };
     const bound& recovery() const { return recovery_; }
 
-    /// What went wrong with what was kept. `end` adds what only the end shows.
-    std::uint64_t lost() const { return lost_; }
-    /// Certificates that the CA issued and nobody ever got: orders that were made in vain, which end by the CA's limits at
-    /// worst. Nothing that was kept is lost by them.
-    std::uint64_t abandoned() const { return abandoned_; }
+    /// What went wrong. `end` adds what only the end shows.
+    const findings& found() const { return found_; }
     const turns& order_of_turns() const { return turns_; }
-    const std::vector<std::string>& losses() const { return losses_; }
     void check_kept();
+    /// What failed until now may be tried again at any time.
+    void forget_promises() { promises_.forget(); }
+    /// Whatever shows at any time. It looks each day by itself.
+    void look();
     void end();
 
     const options how;
@@ -98,11 +99,16 @@ private:
     void heard(const evercert::manager_event&);
     void take_turn(const std::string& name);
     void note_turn(const std::string& name, const evercert::manager_event&);
-    void lose(std::string text);
+    void find(check by, std::string_view text);
+    void ordered(const evercert::testing::placed_order&);
+    void look_each_day();
+    void look_at_plans();
+    /// A failure is remembered until then.
+    void promise(const std::string& name, const evercert::manager_event&);
 
     static asio::awaitable<void> serve(site&);
     static asio::awaitable<void> listen(site&, evercert::event_stream);
-    static asio::awaitable<void> visit(site&, std::string name);
+    static asio::awaitable<void> visit(site&, std::string name, bool again);
     static asio::awaitable<void> ask_once(site&, std::string name);
     asio::awaitable<bool> ask(std::string name);
     bool is_popular(const std::string& name) const;
@@ -114,12 +120,17 @@ private:
     std::optional<evercert::manager> manager_;
     std::optional<evercert::task_group> tasks_;
     evercert::task_group clients_;
+    struct validity {
+        wall_time not_before, not_after;
+    };
     /// What was published last and what was unsaved when the manager ended, by name: nothing earlier may be served.
-    std::map<std::string, evercert::wall_time> newest_;
+    std::map<std::string, validity> newest_;
     std::set<std::string> unsaved_;
-    std::uint64_t lost_ = 0;
-    std::uint64_t abandoned_ = 0;
-    std::vector<std::string> losses_;
+    findings found_;
+    order_pace pace_;
+    promises promises_;
+    renewal_times times_;
+    std::uint64_t limits_seen_ = 0, careless_seen_ = 0;
 };
 
 /// From the options of manager and CA, and the plan of faults.

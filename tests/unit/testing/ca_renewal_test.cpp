@@ -124,6 +124,9 @@ TEST_CASE("a replaces that was refused is noted when it comes again, unless an o
     f.ca.core.faults().fail_next(
         evercert::testing::resource::new_order, {evercert::testing::acme_problem(503, "serverInternal", "later"), ""});
     CHECK(gist(f.client.post("/new-order", order_of({"a.test"}))) == "503 serverInternal");
+    f.ca.core.faults().lose_every(1, evercert::testing::resource::new_order);
+    CHECK(f.replace(one, {"a.test"}).status == 0);
+    f.ca.core.recover();
     CHECK(gist(f.replace(one, {"a.test"})) == "409 alreadyReplaced");
     CHECK(careless.count() == 0);
     CHECK(gist(f.replace(one, {"a.test"})) == "409 alreadyReplaced");

@@ -1,0 +1,106 @@
+// What a site is watched for, beside what accounting and turns count.
+
+#include <fmt/format.h>
+
+#include "base/wall_time.hpp"
+#include "site.hpp"
+
+namespace simulation {
+
+using namespace std::chrono_literals;
+using namespace evercert;
+
+void site::promise(const std::string& name, const manager_event& event) {
+    const auto now = world.time().now();
+    // By a clock that is wrong it is another time, which `clock_guard` answers for.
+    if (event.next && server.clock()->wall() == now)
+        promises_.promise(name, now, *event.next);
+}
+
+void site::ordered(const testing::placed_order& placed) {
+    const auto now = world.time().now();
+    const auto name = placed.names.front().value();
+    if (pace_.order(now))
+        find(
+            check::order_rate,
+            fmt::format("an order for {} is more than {} lets through", name, "manager_options::orders"));
+    if (const auto promised = promises_.order(name, now))
+        find(check::early_order, fmt::format("an order for {} was to come at {}", name, to_rfc3339(*promised)));
+}
+
+void site::check_kept() {
+    if (disk_fails > 0 || !manager_)
+        return;
+    const auto now = world.time().now();
+    for (auto& [name, newest] : newest_) {
+        // Not by find(): what nobody asks for is to stay as it was loaded.
+        const auto status = manager_->status(identifier{name});
+        const bool there = status && status->not_before;
+        if (there && *status->not_before >= newest.not_before)
+            continue;
+        if (!unsaved_.contains(name))
+            find(
+                check::lost_state,
+                fmt::format("{} has {} after a restart", name, there ? "an earlier certificate" : "no certificate"));
+        newest = there ? validity{*status->not_before, *status->not_after} : validity{};
+        account.published(name, now, there ? newest.not_after : now);
+    }
+    unsaved_.clear();
+}
+
+void site::find(check by, std::string_view text) {
+    found_.add(world.time().now(), by, text);
+    world.note(fmt::format("{}: {}", to_string(by), text));
+}
+
+void site::look_each_day() {
+    look();
+    world.time().call_at(world.time().elapsed() + std::chrono::days{1}, [this] { look_each_day(); });
+}
+
+void site::look() {
+    look_at_plans();
+    const auto limits = static_cast<std::uint64_t>(ca.limit_violations());
+    if (limits > limits_seen_)
+        find(check::ca_limit, ca.latest_limit_violations().back());
+    limits_seen_ = limits;
+    const auto careless = static_cast<std::uint64_t>(ca.protocol_violations());
+    if (careless > careless_seen_)
+        find(check::careless_request, ca.latest_protocol_violations().back());
+    careless_seen_ = careless;
+    const auto now = account.at(world.time().now());
+    if (now.unexcused >= 1s && found_.count(check::expired) == 0)
+        find(check::expired, fmt::format("{} since {}", now.worst, to_rfc3339(*now.first)));
+}
+
+void site::look_at_plans() {
+    if (!manager_)
+        return;
+    for (const auto& each : manager_->status().certificates) {
+        // What is not saved yet is drawn again after a crash; what has failed is tried again, which is looked at elsewhere.
+        if (each.state != certificate_state::valid || !each.saved || each.problem || each.next != next_act::renew ||
+            !each.next_at)
+            continue;
+        const auto& name = each.names.front().value();
+        if (const auto before = times_.look(name, *each.not_before, each.reason, *each.next_at))
+            find(
+                check::moved_renewal,
+                fmt::format(
+                    "{} was to be renewed at {}, and now at {}: {}", name, to_rfc3339(*before),
+                    to_rfc3339(*each.next_at), each.reason));
+    }
+}
+
+void site::end() {
+    look();
+    if (accounts_.size() > 1 + accounts_forgotten)
+        find(
+            check::lost_state,
+            fmt::format("{} accounts were used, and {} forgotten by the CA", accounts_.size(), accounts_forgotten));
+    // The last ones may still be on their way.
+    for (const auto& [serial, made] : unpublished_)
+        if (made.at + recovery_.length < world.time().now())
+            find(check::abandoned, fmt::format("the certificate for {} of {}", made.name, to_rfc3339(made.at)));
+}
+
+}  // namespace simulation
