@@ -236,7 +236,7 @@ trouble disk_slow(site& on) {
 }
 
 trouble strangers(site& on) {
-    on.ask_strangers(on.how.faults == fault_level::hostile ? 1000 : 300);
+    on.ask_strangers(on.how.faults == fault_level::hostile ? 3000 : 300);
     return {"strangers ask for names that are not ours", [] {}, false};
 }
 
@@ -260,7 +260,7 @@ constexpr std::array kinds{
     kind{2, 8, 1s, 1s, suspended},
     kind{3, 10, 1h, std::chrono::days{5}, disk_fails},
     kind{2, 6, 1h, std::chrono::days{3}, disk_slow},
-    kind{12, 100, 1s, 1s, strangers},
+    kind{12, 30, 1s, 1s, strangers},
 };
 
 /// Until the next of a kind: such things come without memory.
