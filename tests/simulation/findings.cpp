@@ -26,6 +26,7 @@ std::string_view to_string(check of) noexcept {
     case check::expired: return "expired";
     case check::ca_limit: return "ca_limit";
     case check::lost_state: return "lost_state";
+    case check::unsaved: return "unsaved";
     case check::abandoned: return "abandoned";
     case check::careless_request: return "careless_request";
     case check::order_rate: return "order_rate";

@@ -20,6 +20,7 @@ enum class check {
     expired,           ///< a second without a valid certificate and without excuse
     ca_limit,          ///< the CA refused by a limit
     lost_state,        ///< what was kept is gone, or what nobody kept was served
+    unsaved,           ///< a certificate was served before the store was asked to take it
     abandoned,         ///< the CA issued what nobody ever got
     careless_request,  ///< the CA got what no careful client sends
     order_rate,        ///< the CA got more orders than `manager_options::orders` lets through
@@ -27,7 +28,7 @@ enum class check {
     moved_renewal,     ///< a certificate's renewal was planned for another time without another reason
     out_of_turn,       ///< a certificate was renewed before another one that was to go first
 };
-inline constexpr std::size_t check_count = 9;
+inline constexpr std::size_t check_count = 10;
 
 /// "expired" … "out_of_turn".
 std::string_view to_string(check) noexcept;

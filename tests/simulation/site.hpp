@@ -103,6 +103,8 @@ private:
     void ordered(const evercert::testing::placed_order&);
     void look_each_day();
     void look_at_plans();
+    /// The store gets a certificate before clients do.
+    void note_saving(const std::string& name, const evercert::manager_event&);
     /// A failure is remembered until then.
     void promise(const std::string& name, const evercert::manager_event&);
 
@@ -126,6 +128,7 @@ private:
     /// What was published last and what was unsaved when the manager ended, by name: nothing earlier may be served.
     std::map<std::string, validity> newest_;
     std::set<std::string> unsaved_;
+    std::set<std::string> fresh_;  ///< names whose new certificate no store was asked to take yet
     findings found_;
     order_pace pace_;
     promises promises_;

@@ -17,6 +17,27 @@ void site::promise(const std::string& name, const manager_event& event) {
         promises_.promise(name, now, *event.next);
 }
 
+void site::note_saving(const std::string& name, const manager_event& event) {
+    constexpr std::string_view prefix = "certificates/";
+    switch (event.type) {
+    case event_type::obtained:
+    case event_type::renewed: fresh_.insert(name); break;
+    case event_type::loaded: fresh_.erase(name); break;
+    case event_type::saved:
+    case event_type::save_failed:
+        // With the key, and then why.
+        if (event.text.starts_with(prefix))
+            fresh_.erase(event.text.substr(prefix.size(), event.text.find(':') - prefix.size()));
+        break;
+    case event_type::published:
+        // Whose lease was lost meanwhile is saved later, and says so.
+        if (const auto status = manager_->status(identifier{name}); fresh_.erase(name) > 0 && status && status->saved)
+            find(check::unsaved, fmt::format("{} was published before it was saved", name));
+        break;
+    default: break;
+    }
+}
+
 void site::ordered(const testing::placed_order& placed) {
     const auto now = world.time().now();
     const auto name = placed.names.front().value();
