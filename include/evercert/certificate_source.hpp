@@ -6,6 +6,7 @@
 #include <asio/awaitable.hpp>
 
 #include <evercert/certificate.hpp>
+#include <evercert/client_support.hpp>
 #include <evercert/network.hpp>
 
 namespace evercert {
@@ -16,6 +17,7 @@ struct client_hello {
     std::vector<std::string> alpn_protocols;  ///< the client's ALPN offer, in its order (RFC 7301)
     endpoint local;                           ///< the address the client connected to
     endpoint remote;
+    client_support support;  ///< which certificates the client can use
 
     client_hello() = default;
     client_hello(std::string name, std::vector<std::string> protocols)

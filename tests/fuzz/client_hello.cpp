@@ -45,6 +45,12 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     parse_server_name({data, size}, hello.server_name);
     parse_alpn({data, size}, hello.alpn_protocols);
     check(hello);
+    const bytes_view all{data, size};
+    const hello_fields fields{all, all, all, all, all};
+    if (parse_support(fields, hello.support) == 0)
+        fuzz::must(
+            !supports(hello.support, key_type::ec_p256, tls_version::tls_1_2) || hello.support.secp256r1,
+            "a client takes no certificate of a group that it did not name");
 
     const std::unique_ptr<SSL, decltype(&SSL_free)> ssl{SSL_new(context()), SSL_free};
     auto* in = BIO_new_mem_buf(data, static_cast<int>(size));
