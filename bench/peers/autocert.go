@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
@@ -44,6 +45,7 @@ func main() {
 	address := flag.String("address", "", "where to serve HTTPS")
 	cache := flag.String("cache", "", "the folder for certificates")
 	hosts := flag.String("hosts", "", "names, by commas; none = any")
+	files := flag.String("files", "", "a folder of which /files/ is served; none = none")
 	now := flag.Bool("obtain", false, "obtain for all names at once, before anybody asks")
 	flag.Parse()
 
@@ -87,7 +89,14 @@ func main() {
 			fmt.Println("obtained", len(names))
 		}()
 	}
-	log.Fatal(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "Hello from %s\n", r.TLS.ServerName)
-	})))
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "Hello from %s, over TLS.\n", r.TLS.ServerName)
+	})
+	if *files != "" {
+		mux.Handle("/files/", http.FileServer(http.Dir(*files)))
+	}
+	// The same as evercert's defaults.
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second}
+	log.Fatal(server.Serve(listener))
 }
