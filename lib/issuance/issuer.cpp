@@ -1,5 +1,7 @@
 #include "issuance/issuer.hpp"
 
+#include <algorithm>
+
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
@@ -32,6 +34,26 @@ bool refuses_replacement(const std::exception_ptr& thrown) {
     return is_refusal(thrown) || describe(thrown).code == errc::http_status;
 }
 
+/// The CA certainly did nothing about the request.
+bool was_not_heard(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const error& e) {
+        const auto* said = e.problem();
+        return e.code() == errc::connect_failed || e.code() == errc::resolve_failed ||
+            (said && said->status >= 400 && said->status < 500);
+    } catch (...) {
+        return false;
+    }
+}
+
+bool is_pending(const acme::authorization& one, const std::string& challenge_url) {
+    return one.status == acme::authorization_status::pending &&
+        std::any_of(one.challenges.begin(), one.challenges.end(), [&](const acme::challenge& offered) {
+               return offered.url == challenge_url && offered.status == acme::challenge_status::pending;
+           });
+}
+
 /// The CA has a certificate, but not one for us: another order is the only way to one.
 bool is_of_no_use(const std::exception_ptr& thrown) {
     const auto code = describe(thrown).code;
@@ -47,6 +69,8 @@ struct issuer::presented {
     challenge_answer answer;
     std::string authorization_url;
     acme::authorization offer;
+    /// The CA may have been told, and has not said yet that it is valid: without the challenge its validation fails.
+    bool may_fail = false;
 };
 
 issuer::issuer(
@@ -76,8 +100,11 @@ asio::awaitable<acme::order> issuer::place(
     const asio::cancellation_state before = co_await asio::this_coro::cancellation_state;
     const bool cancelled = before.cancelled() != asio::cancellation_type::none;
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    for (auto& one : answers)
+    for (auto& one : answers) {
         co_await one.by->clean_up(one.answer);
+        if (one.may_fail)
+            learned.not_authorized.push_back(one.answer.name);
+    }
     co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     if (cancelled)
         throw std::system_error{asio::error::operation_aborted};
@@ -134,27 +161,54 @@ asio::awaitable<void> issuer::authorize(
         answers.push_back({by, answer, url, std::move(offer)});
         co_await by->present(answer);
         log_(log_level::info, "challenge for {}: {}", answer.name.value(), to_string(by->type()));
-        co_await client.challenge_ready(ready);
+        co_await announce(client, ready, answers.back());
     }
-    for (auto& one : answers)
-        co_await wait_authorized(client, one, learned);
+    co_await wait_authorized(client, learned, answers);
 }
 
-asio::awaitable<void> issuer::wait_authorized(acme::client& client, presented& answer, lessons& learned) {
-    auto result = co_await as_outcome(client.wait_authorization(answer.authorization_url));
-    if (result.thrown) {
-        try {
-            std::rethrow_exception(result.thrown);
-        } catch (const error& e) {
-            if (e.code() == errc::authorization_invalid) {
-                learned.failed.insert(answer.by->type());
-                learned.not_authorized.push_back(answer.answer.name);
-                learned.try_again = choose_challenge(answer.offer, options_.challenges, learned.failed) != nullptr;
-            }
-            throw;
-        }
+/// If nobody knows whether the CA heard, the challenge stays, for it may be validating: taken away it would fail, which a CA counts.
+asio::awaitable<void> issuer::announce(acme::client& client, std::string challenge_url, presented& answer) {
+    answer.may_fail = true;
+    auto told = co_await as_outcome(client.challenge_ready(challenge_url));
+    if (!told.thrown)
+        co_return;
+    if (was_not_heard(told.thrown)) {
+        answer.may_fail = false;
+        std::rethrow_exception(told.thrown);
     }
-    log_(log_level::info, "authorized {}", answer.answer.name.value());
+    log_(
+        log_level::info, "whether the CA was told of the challenge for {} is unknown; looking: {}",
+        answer.answer.name.value(), describe(told.thrown).text);
+    auto read = co_await as_outcome(client.authorization(answer.authorization_url));
+    // To tell it again does no harm (RFC 8555, section 8.2); what comes of it the authorization says.
+    if (read.value && is_pending(*read.value, challenge_url))
+        co_await as_outcome(client.challenge_ready(std::move(challenge_url)));
+}
+
+asio::awaitable<void> issuer::wait_authorized(acme::client& client, lessons& learned, std::vector<presented>& answers) {
+    std::exception_ptr invalid;
+    std::vector<const presented*> refused;
+    for (auto& one : answers) {
+        auto waited = co_await as_outcome(client.wait_authorization(one.authorization_url));
+        if (!waited.thrown) {
+            one.may_fail = false;
+            log_(log_level::info, "authorized {}", one.answer.name.value());
+            continue;
+        }
+        if (describe(waited.thrown).code != errc::authorization_invalid)
+            std::rethrow_exception(waited.thrown);
+        // The others are validated still, and keep their challenges until they are.
+        refused.push_back(&one);
+        learned.failed.insert(one.by->type());
+        if (!invalid)
+            invalid = waited.thrown;
+    }
+    if (!invalid)
+        co_return;
+    learned.try_again = std::all_of(refused.begin(), refused.end(), [&](const presented* one) {
+        return choose_challenge(one->offer, options_.challenges, learned.failed) != nullptr;
+    });
+    std::rethrow_exception(invalid);
 }
 
 // The second half.

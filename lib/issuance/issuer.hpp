@@ -35,10 +35,12 @@ public:
 
     /// What an order that failed teaches the next one.
     struct lessons {
-        std::set<challenge_type> failed;         ///< challenges that the CA could not validate
-        std::vector<identifier> not_authorized;  ///< the names of that, in the last order
-        bool not_a_replacement = false;          ///< the CA did not take the last order as one
-        bool try_again = false;                  ///< another challenge is left to try
+        std::set<challenge_type> failed;  ///< challenges that the CA could not validate
+        /// Of these the validation failed in the last order, or may have: the CA may have been told of the challenge, and
+        /// nobody knows what came of it.
+        std::vector<identifier> not_authorized;
+        bool not_a_replacement = false;  ///< the CA did not take the last order as one
+        bool try_again = false;          ///< another challenge is left to try
     };
 
     /// From newOrder to an order that can be finalized. `replaces`: the id of a certificate (RFC 9773, section 5), or
@@ -70,7 +72,8 @@ private:
     asio::awaitable<acme::order> place_steps(
         acme::client&, std::vector<identifier>, std::string replaces, lessons&, std::vector<presented>&);
     asio::awaitable<void> authorize(acme::client&, acme::order, lessons&, std::vector<presented>&);
-    asio::awaitable<void> wait_authorized(acme::client&, presented&, lessons&);
+    asio::awaitable<void> announce(acme::client&, std::string challenge_url, presented&);
+    asio::awaitable<void> wait_authorized(acme::client&, lessons&, std::vector<presented>&);
     asio::awaitable<acme::order> finalize(acme::client&, acme::order, std::vector<unsigned char> csr);
     asio::awaitable<certificate_ptr> complete_steps(
         acme::client&, acme::order, private_key, std::vector<identifier> names);

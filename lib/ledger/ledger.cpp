@@ -167,6 +167,17 @@ void ledger::take(const std::vector<use>& uses, wall_time now) {
     }
 }
 
+void ledger::give_back(const std::vector<use>& uses, wall_time now) {
+    for (const auto& of : uses) {
+        if (!buckets_.find(of.key))
+            continue;
+        auto one = load(of, now);
+        one.give_back();
+        note_own(of.key, one, -1);
+        store(of.key, one, now);
+    }
+}
+
 void ledger::note_own(const std::string& key, const bucket& one, int tokens) {
     if (one.interval() <= duration{})
         return;  // no limit
@@ -239,14 +250,17 @@ void ledger::not_issued(const std::vector<identifier>& names, order_kind kind, w
     notice(now);
     if (is_exempt(kind))
         return;
-    for (const auto& of : certificate_uses(names, kind)) {
-        if (!buckets_.find(of.key))
-            continue;
-        auto one = load(of, now);
-        one.give_back();
-        note_own(of.key, one, -1);
-        store(of.key, one, now);
-    }
+    give_back(certificate_uses(names, kind), now);
+}
+
+void ledger::may_fail(const std::vector<identifier>& names, wall_time now) {
+    notice(now);
+    take(validation_uses(names), now);
+}
+
+void ledger::not_failed(const std::vector<identifier>& names, wall_time now) {
+    notice(now);
+    give_back(validation_uses(names), now);
 }
 
 void ledger::failed(const std::vector<identifier>& names, wall_time now) {

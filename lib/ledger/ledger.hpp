@@ -31,13 +31,15 @@ struct order_kind {
 ///
 /// How an order is counted, so that neither concurrent orders nor a crash can spend a limit twice:
 ///
-///     can_issue → ordered → newOrder …
-///         obtained                                → issued
-///         the CA certainly has no certificate     → not_issued, and `failed` for the names that it could not validate
-///         unknown (the answer to finalize lost)   → neither: it counts
+///     can_issue → ordered, may_fail → newOrder …
+///         the names were validated, or the CA was never asked to  → not_failed
+///         a validation failed, or nobody knows                    → not_failed, and `failed` for those
+///         obtained                                                → issued
+///         the CA certainly has no certificate                     → not_issued
+///         unknown (the answer to finalize lost)                   → neither: it counts
 ///
-/// `ordered` counts the certificates at once, when they are only to come; `not_issued` gives those back. The order itself and
-/// failed validations stay paid.
+/// `ordered` counts the certificates at once, when they are only to come; `not_issued` gives those back. So do `may_fail` and
+/// `not_failed` with a failed validation of each name. The order itself and failed validations stay paid.
 class ledger {
 public:
     /// `entries_max` bounds the buckets that are not full: beyond it, the one that is full first counts as full, an account's
@@ -60,6 +62,10 @@ public:
     void issued(const std::vector<identifier>& names, order_kind, wall_time now);
     /// Call it once for each `ordered` at most.
     void not_issued(const std::vector<identifier>& names, order_kind, wall_time now);
+    /// The CA is about to validate these names; a process that ends now never hears of what failed.
+    void may_fail(const std::vector<identifier>& names, wall_time now);
+    /// Call it once for each `may_fail` at most.
+    void not_failed(const std::vector<identifier>& names, wall_time now);
     /// Of these names the validation failed.
     void failed(const std::vector<identifier>& names, wall_time now);
 
@@ -124,6 +130,7 @@ private:
     bool is_bucket_of(int shard, std::string_view key, const boost::json::value&) const;
     wall_time with_own(std::string_view key, wall_time stored, wall_time now) const;
     void take(const std::vector<use>&, wall_time now);
+    void give_back(const std::vector<use>&, wall_time now);
     verdict judge(const std::vector<use>&, bool renewal, wall_time now) const;
     void notice(wall_time now);
 

@@ -34,6 +34,7 @@ asio::awaitable<certificate_ptr> order_desk::place(std::string key, std::vector<
     auto kind = kind_of(key, names);
     limits_.order(names, kind);
     auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key), learned));
+    limits_.validated(names, learned.not_authorized);
     if (learned.not_a_replacement) {
         kind.replaces = false;
         limits_.ordered(names, kind);
@@ -52,8 +53,6 @@ asio::awaitable<certificate_ptr> order_desk::place(std::string key, std::vector<
 }
 
 bool order_desk::tries_again(const std::vector<identifier>& names, course& so_far, std::exception_ptr thrown) {
-    limits_.failed(so_far.learned_.not_authorized);
-    so_far.learned_.not_authorized.clear();
     const auto failed = describe(thrown);
     if (failed.is_cancellation())
         return false;

@@ -158,6 +158,8 @@ asio::awaitable<void> order_limits::pass_poll() {
 
 void order_limits::order(const std::vector<identifier>& names, order_kind kind) {
     check_ledger(names, kind);
+    const auto now = context_.counted_time();
+    context_.all.with_ledger([&](ledger& book) { book.may_fail(names, now); });
     ordered(names, kind);
 }
 
@@ -179,9 +181,12 @@ void order_limits::not_issued(const std::vector<identifier>& names, order_kind k
     ledger_changed();
 }
 
-void order_limits::failed(const std::vector<identifier>& not_authorized) {
+void order_limits::validated(const std::vector<identifier>& names, const std::vector<identifier>& not_authorized) {
     const auto now = context_.counted_time();
-    context_.all.with_ledger([&](ledger& book) { book.failed(not_authorized, now); });
+    context_.all.with_ledger([&](ledger& book) {
+        book.not_failed(names, now);
+        book.failed(not_authorized, now);
+    });
     ledger_changed();
 }
 

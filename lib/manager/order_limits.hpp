@@ -34,14 +34,14 @@ public:
     asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind);
     asio::awaitable<void> pass_poll();
 
-    /// Count an order against the CA's limits, right before it is sent; throws `errc::rate_limited` if others have used
+    /// Count an order and the validation of its names against the CA's limits, right before it is sent; throws `errc::rate_limited` if others have used
     /// them up since `pass`.
     void order(const std::vector<identifier>& names, order_kind);
     /// What became of it: see `ledger`.
     void ordered(const std::vector<identifier>& names, order_kind);
     void issued(const std::vector<identifier>& names, order_kind);
     void not_issued(const std::vector<identifier>& names, order_kind);
-    void failed(const std::vector<identifier>& not_authorized);
+    void validated(const std::vector<identifier>& names, const std::vector<identifier>& not_authorized);
 
     /// Whether such an order counts against the CA's limit on the orders of an account. From any thread.
     bool counts(order_kind) const;

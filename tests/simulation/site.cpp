@@ -296,18 +296,15 @@ void site::take_turn(const std::string& name) {
         return its && its->state == certificate_state::renewing;
     });
     if (turns_.out_of_turn() > before)
-        find(check::out_of_turn, name);
+        find(check::out_of_turn, fmt::format("{} went before {}", name, turns_.instead_of()));
 }
 
 asio::awaitable<void> site::visit(site& self, std::string name, bool again) {
     // All at once at first, as when a platform is switched on; then each in its own rhythm.
     for (;;) {
         const bool served = co_await self.ask(name);
-        self.turns_.asked(name, self.world.time().now());
-        for (int times = 1; times < (served && self.is_popular(name) ? popular_asks : 1); ++times) {
-            self.turns_.asked(name, self.world.time().now());
+        for (int times = 1; times < (served && self.is_popular(name) ? popular_asks : 1); ++times)
             co_await self.ask(name);
-        }
         if (served && !again)
             co_return;
         const auto wait = served ? visit_interval : refused_interval;
@@ -320,7 +317,7 @@ asio::awaitable<bool> site::ask(std::string name) {
     if (!manager_)
         co_return false;
     ++asked;
-    client_hello hello{std::move(name), {}};
+    client_hello hello{name, {}};
     try {
         co_await manager_->get_certificate(std::move(hello));
     } catch (const std::system_error& why) {
@@ -329,6 +326,8 @@ asio::awaitable<bool> site::ask(std::string name) {
         ++refused;
         co_return false;
     }
+    // What it did not serve, or nobody could ask it for, it does not know to be wanted.
+    turns_.asked(name, world.time().now());
     co_return true;
 }
 

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
+#include "base/wall_time.hpp"
+
 namespace simulation {
 
 void turns::asked(const std::string& name, wall_time now) {
@@ -49,6 +53,9 @@ void turns::went(const std::string& name, wall_time now, const std::function<boo
         if ((!in_time && wanted_at_least(other, now) <= own) || under_way(other))
             continue;
         ++out_of_turn_;
+        instead_of_ = fmt::format(
+            "{}, which clients wanted {:.1f} times and it {:.1f}; its window ended at {}", other,
+            wanted_at_least(other, now), own, evercert::to_rfc3339(since.window_end));
         break;
     }
     checked_ += waits;

@@ -33,6 +33,8 @@ public:
 
     std::uint64_t checked() const { return checked_; }  ///< how often somebody else waited meanwhile
     std::uint64_t out_of_turn() const { return out_of_turn_; }
+    /// Who waited when the last one was.
+    const std::string& instead_of() const { return instead_of_; }
 
     /// An order takes that long if nothing is wrong, and one waits within the manager's limiters.
     static constexpr duration chosen_before = std::chrono::minutes{5};
@@ -53,6 +55,7 @@ private:
     std::map<std::string, times> due_;
     std::map<std::string, std::deque<wall_time>> asked_;
     std::uint64_t checked_ = 0, out_of_turn_ = 0;
+    std::string instead_of_;
 };
 
 }  // namespace simulation

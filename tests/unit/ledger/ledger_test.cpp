@@ -120,6 +120,26 @@ TEST_CASE("failed validations of a name close it for the CA's time, the wildcard
     CHECK(book.totals().failed == 5);
 }
 
+TEST_CASE("a validation that may fail counts until it did not, and what failed meanwhile stays") {
+    ledger book{only(&ca_limits::failed_authorizations), enough};
+    for (int i = 0; i < 4; ++i)
+        book.failed({"a.test"}, t0);
+    book.may_fail({"a.test", "b.test"}, t0);
+    CHECK_FALSE(book.can_issue({"a.test"}, newcomer, t0).now);
+    CHECK(book.totals().failed == 4);
+    book.not_failed({"a.test", "b.test"}, t0 + 1s);
+    CHECK(book.can_issue({"a.test"}, newcomer, t0 + 1s).now);
+    book.failed({"a.test"}, t0 + 1s);
+    CHECK_FALSE(book.can_issue({"a.test"}, newcomer, t0 + 1s).now);
+    CHECK(book.size() == 1);
+    // Whoever reads it after a crash finds it counted.
+    book.may_fail({"c.test"}, t0 + 2s);
+    ledger next{only(&ca_limits::failed_authorizations), enough};
+    for (int shard = 0; shard < ledger::shards; ++shard)
+        next.read(shard, book.to_json(shard), t0 + 2s);
+    CHECK(next.size() == 2);
+}
+
 TEST_CASE("new accounts have a limit of their own") {
     ledger book{only(&ca_limits::accounts), enough};
     for (int i = 0; i < 10; ++i) {
