@@ -10,7 +10,7 @@ import os
 import resource
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Callable
@@ -156,6 +156,16 @@ def _servers(build, ours):
     ]
 
 
+def with_threads(contender, threads):
+    """Of evercert."""
+
+    def command(place):
+        arguments, environment = contender.command(place)
+        return [*arguments, "--threads", threads], environment
+
+    return replace(contender, command=command)
+
+
 def servers(build):
     return _servers(build, evercert)
 
@@ -239,9 +249,9 @@ class Server:
                 kib += next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
         return kib * 1024
 
-    def client(self, build, *arguments):
-        """The command line of a client of bench/tls_client."""
-        return [str(build / "bench/tls_client"), str(self.port), str(self._files["stores"] / "root.pem"), *arguments]
+    def client(self, build, *arguments, program="tls_client"):
+        """The command line of a client of this folder."""
+        return [str(build / "bench" / program), str(self.port), str(self._files["stores"] / "root.pem"), *arguments]
 
     def measure(self, build, operations, *arguments):
         """Microseconds of CPU for each of the operations, and how many there were in a second."""
@@ -255,6 +265,22 @@ class Server:
 
     def stop(self):
         self._process.stop()
+
+
+def started(contenders, folder, place, core, build):
+    """All of them, warm."""
+    folder.mkdir()
+    servers = []
+    for index, contender in enumerate(contenders):
+        server = Server(contender, folder / f"server-{index}", place, [core])
+        server.warm_up(build)
+        servers.append(server)
+    return servers
+
+
+def stop(servers):
+    for server in servers:
+        server.stop()
 
 
 def print_measure(title, names, figures, unit="µs"):

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -207,6 +208,13 @@ void poller::add(int descriptor, std::size_t key) {
     require(::epoll_ctl(descriptor_, EPOLL_CTL_ADD, descriptor, &event) == 0, "epoll refuses a socket");
 }
 
+void poller::only_end(int descriptor, std::size_t key) {
+    epoll_event event{};
+    event.events = EPOLLRDHUP;
+    event.data.u64 = key;
+    require(::epoll_ctl(descriptor_, EPOLL_CTL_MOD, descriptor, &event) == 0, "epoll refuses a socket");
+}
+
 const std::vector<std::size_t>& poller::wait(std::chrono::nanoseconds limit) {
     std::array<epoll_event, 64> events;
     const auto whole = std::chrono::duration_cast<std::chrono::seconds>(limit);
@@ -230,5 +238,7 @@ void raise_descriptor_limit() {
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+void ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
 
 }  // namespace bench

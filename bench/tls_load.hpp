@@ -102,7 +102,9 @@ public:
     poller& operator=(const poller&) = delete;
 
     void add(int descriptor, std::size_t key);
-    /// The keys of readable descriptors. Empty after `limit`.
+    /// From now on its end alone is told of.
+    void only_end(int descriptor, std::size_t key);
+    /// The keys of descriptors that can be read or have ended. Empty after `limit`.
     const std::vector<std::size_t>& wait(std::chrono::nanoseconds limit);
 
 private:
@@ -114,6 +116,8 @@ std::string request_for(const std::string& name, const std::string& path);
 std::string name_of(std::size_t number);
 /// As many descriptors as the system allows.
 void raise_descriptor_limit();
+/// A server that closes is no reason to end.
+void ignore_broken_pipes();
 
 /// Longer than any server needs for anything.
 constexpr std::chrono::seconds patience{30};

@@ -31,21 +31,6 @@ def handshake_measures(count):
     }
 
 
-def started(contenders, folder, place, core, build):
-    folder.mkdir()
-    servers = []
-    for index, contender in enumerate(contenders):
-        server = pinned.Server(contender, folder / f"server-{index}", place, [core])
-        server.warm_up(build)
-        servers.append(server)
-    return servers
-
-
-def stop(servers):
-    for server in servers:
-        server.stop()
-
-
 def measure_in_turn(servers, build, runs, measures, operations, unit="µs", scale=1):
     names = [server.contender.name for server in servers]
     for title, arguments in measures.items():
@@ -104,14 +89,14 @@ def main():
         folder = Path(name)
         place = pinned.prepare(build, folder, 10, FILE_SIZE)
         if "handshakes" in wanted:
-            servers = started(serving + floor, folder / "handshakes", place, core, build)
+            servers = pinned.started(serving + floor, folder / "handshakes", place, core, build)
             measure_in_turn(servers, build, options.runs, handshake_measures(options.handshakes), options.handshakes)
-            stop(servers)
+            pinned.stop(servers)
         if "bulk" in wanted:
-            servers = started(report.skipped(pinned.file_servers(build)) + floor, folder / "bulk", place, core, build)
+            servers = pinned.started(report.skipped(pinned.file_servers(build)) + floor, folder / "bulk", place, core, build)
             title = {"bytes of one connection": ["bulk", "--path", f"/files/{FILE_SIZE}", "--count", str(FILES)]}
             measure_in_turn(servers, build, options.runs, title, FILES, "ms a GB", 1e-3 * 1e9 / FILE_SIZE)
-            stop(servers)
+            pinned.stop(servers)
         if "held" in wanted:
             those = serving + floor + report.skipped([pinned.asio_ssl(build)])
             print_memory(those, build, folder, place, core, options.runs, options.held)
