@@ -52,7 +52,11 @@ public:
         manager.emplace(io, options);
         manager->handle("/", [](evercert::request asked) { return hello(std::move(asked)); });
     }
-    ~local_site() { stop(); }
+    ~local_site() {
+        // What it refers to was declared after the site, and is gone.
+        on_line = nullptr;
+        stop();
+    }
 
     /// Listen, and tell the CA where.
     void start() {

@@ -32,6 +32,7 @@ public:
         evercert::testing::acme_server_options options;
         options.challenges = {"http-01"};
         options.issuance_delay = issuance_delay;
+        options.network = std::make_shared<interrupted_network>(connections_);
         server.emplace(io.get_executor(), std::move(options));
     }
     ca_counts counts() const {
@@ -39,14 +40,22 @@ public:
             server->count("newAccount"), server->count("newOrder"), server->count("finalize"),
             server->certificates_issued()};
     }
-    /// Until it has answered everything that it got.
+    /// Until every connection to it and from it has ended, for those who are gone: what was sent has arrived then, however late
+    /// a busy kernel delivers it.
     void settle() {
-        while (io.poll() > 0) {
+        const auto last = std::chrono::steady_clock::now() + limit_default;
+        while (io.poll() > 0 || connections_->streams > 0) {
+            if (std::chrono::steady_clock::now() > last)
+                throw std::logic_error{"a connection of the CA's stays open"};
+            io.run_one_for(std::chrono::milliseconds{1});
         }
     }
 
     asio::io_context io;
     std::optional<evercert::testing::acme_server> server;
+
+private:
+    const std::shared_ptr<interruption> connections_ = std::make_shared<interruption>();  // counts them
 };
 
 /// An io_context that runs by turns with the CA's, until what runs in it has ended or is interrupted.
@@ -92,6 +101,7 @@ public:
     bool killed() const { return killed_; }
 
     lasting_ca& ca;
+    std::function<void(std::string_view)> on_line;  // what is destroyed with the io_context may still log
     const std::shared_ptr<interruption> cut = std::make_shared<interruption>();
     asio::io_context io;
 
@@ -146,7 +156,6 @@ public:
         CHECK(cut->streams == 0);
     }
 
-    std::function<void(std::string_view)> on_line;
     std::optional<evercert::manager> manager;
 
 private:
