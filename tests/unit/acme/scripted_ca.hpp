@@ -123,13 +123,16 @@ asio::awaitable<void> run_and_stop(scripted_ca& ca, Test& test) {
     outcome.get();
 }
 
+/// Some go through tables of hundreds of requests, each over TLS, on machines that do other things as well.
+inline constexpr std::chrono::minutes with_ca_limit{5};
+
 /// Run a coroutine that takes the CA.
 template <typename Test>
 void with_ca(Test test) {
     asio::io_context io;
     scripted_ca ca{io.get_executor()};
     ca.usual();
-    run_io(io, run_and_stop(ca, test));
+    run_io(io, run_and_stop(ca, test), with_ca_limit);
 }
 
 }  // namespace test
