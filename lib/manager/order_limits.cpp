@@ -151,9 +151,11 @@ asio::awaitable<void> order_limits::pass_orders(duration longest, urgency who) {
 asio::awaitable<void> order_limits::pass_poll() {
     const visit waiting{*this};
     co_await polls_.acquire(no_end);
-    // Five in a second with 100,000 certificates: a crash may forget the last of them, and no disk writes for each.
     remember();
-    context_.safe.mark_unsaved_lazily(limits_key(context_.options.directory_url));
+    // A crash may forget the last of them. And what is paid back before it would be written is not written: mostly that is so,
+    // and no disk has to write for each poll of each certificate.
+    if (polls_.debt() > vault::lazy_interval)
+        context_.safe.mark_unsaved_lazily(limits_key(context_.options.directory_url));
 }
 
 void order_limits::order(const std::vector<identifier>& names, order_kind kind) {

@@ -123,8 +123,14 @@ public:
         });
     }
     void create_folder(const std::string& name, std::error_code& failed) override {
-        of_.act(need::room, failed, [&] {
-            if (folder_->inside.contains(name))
+        bool there = false;
+        {
+            const std::lock_guard lock{of_.on->mutex};
+            there = folder_->inside.contains(name);
+        }
+        // As mkdir(2), which looks first.
+        of_.act(there ? need::nothing : need::room, failed, [&] {
+            if (there)
                 failed = code(std::errc::file_exists);
             else
                 make(name, true);

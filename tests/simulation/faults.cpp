@@ -88,11 +88,23 @@ trouble bad_nonces(site& on) {
     return {fmt::format("every {}. nonce is bad", n), [&on] { on.ca.bad_nonce_every(0); }, false};
 }
 
+/// RFC 8555, section 6.7, and RFC 9773, section 7; but for those that have faults of their own.
+constexpr std::array problem_types{
+    "accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badPublicKey", "badRevocationReason",
+    "badSignatureAlgorithm", "caa", "compound", "connection", "dns", "externalAccountRequired", "incorrectResponse",
+    "invalidContact", "malformed", "orderNotReady", "serverInternal", "tls", "unauthorized", "unsupportedContact",
+    "userActionRequired",
+    // That a CA will not issue for the name is remembered for days: only where much is excused.
+    "rejectedIdentifier", "unsupportedIdentifier"};
+constexpr std::size_t name_refusals = 2;
+
 trouble problems(site& on) {
-    const auto type = one_of<8>(
-        on, {"badCSR", "malformed", "orderNotReady", "serverInternal", "unauthorized", "connection", "dns", "caa"});
+    const auto kinds =
+        problem_types.size() - (provoked(on.how.faults, failure_class::name_refused) ? 0 : name_refusals);
+    const std::string type = problem_types[on.world.draw() % kinds];
     const auto what = one_of<4>(on, {"newOrder", "finalize", "challenge", "authorization"});
-    on.ca.faults().fail_every(1, what, type == "serverInternal" ? 500 : 403, type, "no");
+    const int status = type == "serverInternal" ? 500 : type == "alreadyReplaced" ? 409 : 403;
+    on.ca.faults().fail_every(1, what, status, type, "no");
     return {fmt::format("{} is answered {}", what, type), [&on, what] { on.ca.faults().fail_every(0, what, 403, ""); }};
 }
 
@@ -296,8 +308,8 @@ void plan(site& on, const kind& of, duration at, duration until) {
 
 bool provoked(fault_level level, failure_class kind) noexcept {
     switch (kind) {
-    case failure_class::cancelled:
-    case failure_class::name_refused: return false;
+    case failure_class::cancelled: return false;
+    case failure_class::name_refused: return level == fault_level::hostile;
     default: return level != fault_level::none;
     }
 }

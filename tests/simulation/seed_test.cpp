@@ -44,4 +44,23 @@ TEST_CASE("a seed is one history of the simulation, and another seed another one
     CHECK(once.hash != other.hash);
 }
 
+TEST_CASE("clients that meet no server are nothing that its manager has to know of") {
+    options how;
+    how.names = 2;
+    how.faults = fault_level::none;
+    site on{how};
+    on.world.time().pass(std::chrono::hours{1});
+    const auto& name = on.names.back();
+    on.disk.fail(evercert::testing::simulated_disk::fault::broken);
+    on.world.time().call_at(on.world.time().elapsed() + std::chrono::days{2}, [&on] {
+        on.disk.fail(evercert::testing::simulated_disk::fault::none);
+    });
+    // It starts when the disk works, and clients have come back every hour or two until then.
+    on.restart(site::end_type::kill);
+    on.world.time().pass(std::chrono::hours{3});
+    CHECK(on.order_of_turns().wanted_at_least(name, on.world.time().now()) < 3);
+    on.world.time().pass(std::chrono::days{8});
+    CHECK(on.order_of_turns().wanted_at_least(name, on.world.time().now()) > 0);
+}
+
 }  // namespace simulation

@@ -45,8 +45,10 @@ public:
     /// What halving whole numbers may lose.
     static constexpr double rounding = 2;
 
-private:
+    /// What a manager must know by now that clients wanted.
     double wanted_at_least(const std::string& name, wall_time now) const;
+
+private:
     double wanted_at_most(const std::string& name, wall_time now) const;
 
     struct times {

@@ -212,4 +212,21 @@ TEST_CASE("the budget for polls holds for many names") {
     site.pass(1h);
     CHECK(site.ca->count("renewalInfo") - before >= 355);
     CHECK(site.ca->count("renewalInfo") - before <= 365);
+    // It has none to spare after a restart either.
+    site.restart();
+    const int restarted = site.ca->count("renewalInfo");
+    site.pass(50s);
+    CHECK(site.ca->count("renewalInfo") - restarted <= 6);
+}
+
+TEST_CASE("polls that the budget has room for are not written down") {
+    test::simulated_site site{{}, [](auto& ca) { ca.renewal_info_retry_after = "3600"; }};
+    site.start();
+    site.cert("a.test");
+    site.pass(10min);
+    site.forget_events();
+    const int before = site.ca->count("renewalInfo");
+    site.pass(12h);
+    CHECK(site.ca->count("renewalInfo") - before >= 11);
+    CHECK(site.heard(event_type::saved) == 0);
 }

@@ -247,3 +247,20 @@ TEST_CASE("a disk with room for less than a value is an error, and the value bef
     self.take_all();
     self.check_durable();
 }
+
+TEST_CASE("a store that was there opens on a full disk, reads, and saves again when there is room") {
+    const auto what = GENERATE(kind::folder, kind::one_file);
+    CAPTURE(what);
+    simulated_disk machine;
+    machine.create_folder("/var");
+    run self{what, machine};
+    self.open();
+    self.take({"hosts", padded(1, 100)});
+    machine.fail(fault::full);
+    self.open();
+    CHECK(self.wait(self.kept->load("hosts")) == padded(1, 100));
+    CHECK_THROWS_AS(self.take({"hosts", padded(2, 100)}), error);
+    machine.fail(fault::none);
+    self.take({"hosts", padded(3, 100)});
+    self.check_durable();
+}

@@ -214,6 +214,8 @@ TEST_CASE("a disk that is full, read-only or broken says so, from the operation 
     CHECK(self.create("b"));
     CHECK_FALSE(self.create("c"));
     CHECK(self.failed == std::errc::no_space_on_device);
+    self.at->create_folder("b", self.failed);
+    CHECK(self.failed == std::errc::file_exists);
     self.at->remove("b", self.failed);
     CHECK_FALSE(self.failed);
     machine.fail(fault::read_only);
