@@ -23,13 +23,20 @@ std::vector<identifier> decode_names(const X509* cert) {
     return from_general_names(list.get());
 }
 
-/// A certificate's own copy of the public key takes 2 kB: it refers to `key` instead, unless the key would be written
-/// in another way than it stands in the certificate (a compressed point, say).
-x509_ptr with_key(x509_ptr leaf, bytes_view der, EVP_PKEY* key) {
-    const auto same = [der](const X509* cert) { return std::ranges::equal(encode_der(i2d_X509, cert), der); };
-    if (X509_set_pubkey(leaf.get(), key) == 1 && same(leaf.get()))
-        return leaf;
-    return parse_x509(der);
+/// A certificate's own copy of the public key takes 2 kB: what OpenSSL decoded as it becomes the private key, whose public
+/// half it is. The bytes of the certificate stay as they are. (`X509_set_pubkey` with the private key writes and reads the
+/// public half once more, which takes 170 µs.) Returns the key that is left.
+private_key share_key(X509* leaf, private_key key) {
+    const evp_pkey_ctx_ptr ctx{EVP_PKEY_CTX_new_from_pkey(nullptr, key.native_handle(), nullptr)};
+    OSSL_PARAM* parts = nullptr;
+    if (!ctx || EVP_PKEY_todata(key.native_handle(), EVP_PKEY_KEYPAIR, &parts) != 1)
+        return key;
+    const ossl_param_ptr owner{parts};
+    EVP_PKEY* shared = X509_get0_pubkey(leaf);
+    if (EVP_PKEY_fromdata_init(ctx.get()) != 1 || EVP_PKEY_fromdata(ctx.get(), &shared, EVP_PKEY_KEYPAIR, parts) != 1 ||
+        EVP_PKEY_up_ref(shared) != 1)
+        return key;
+    return private_key{shared};
 }
 
 bool is_issuer(X509* issuer, X509* subject) {
@@ -62,16 +69,16 @@ certificate::certificate(const std::vector<bytes>& chain, private_key key)
     : certificate{chain.front(), issuer_chain::intern({chain.begin() + 1, chain.end()}), std::move(key)} {}
 
 certificate::certificate(bytes_view leaf_der, const std::shared_ptr<const issuer_chain>& issuers, private_key key)
-    : chain_{issuers, issuers->parsed()}, key_{std::move(key)} {
-    x509_ptr leaf = parse_x509(leaf_der);
-    names_ = decode_names(leaf.get());
-    not_before_ = to_wall_time(X509_get0_notBefore(leaf.get()));
-    not_after_ = to_wall_time(X509_get0_notAfter(leaf.get()));
-
+    : leaf_{parse_x509(leaf_der)},
+      chain_{issuers, issuers->parsed()},
+      key_{std::move(key)},
+      names_{decode_names(leaf_.get())},
+      not_before_{to_wall_time(X509_get0_notBefore(leaf_.get()))},
+      not_after_{to_wall_time(X509_get0_notAfter(leaf_.get()))} {
     const openssl_errors_dropped errors;
-    if (X509_check_private_key(leaf.get(), key_.native_handle()) != 1)
+    if (X509_check_private_key(leaf_.get(), key_.native_handle()) != 1)
         throw error{errc::key_mismatch, "the private key does not belong to the certificate for " + to_string(names_)};
-    leaf_ = with_key(std::move(leaf), leaf_der, key_.native_handle());
+    key_ = share_key(leaf_.get(), std::move(key_));
 }
 
 std::string certificate::issuer() const { return readable_name(X509_get_issuer_name(leaf_.get())); }

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include <fmt/format.h>
+
 #include "crypto/openssl.hpp"
 #include "crypto/pem.hpp"
 #include "crypto/x509_time.hpp"
@@ -83,12 +85,19 @@ held_certificate::held_certificate(certificate_ptr cert)
 held_certificate::~held_certificate() { OPENSSL_cleanse(data_.get() + leaf_size_, key_size_); }
 
 void held_certificate::keep(bytes_view leaf, bytes_view pkcs8) {
-    const packed_key packed = pack_key(pkcs8, leaf);
+    packed_key packed = pack_key(pkcs8, leaf);
+    if (packed.public_at > UINT16_MAX)
+        packed = packed_key{pkcs8};
+    // RSA 4096 takes 2.4 kB.
+    if (packed.secret.size() > UINT16_MAX)
+        throw error{
+            errc::invalid_key,
+            fmt::format("a private key of {} bytes is none that evercert takes", packed.secret.size())};
     data_ = std::make_unique_for_overwrite<unsigned char[]>(leaf.size() + packed.secret.size());
     std::ranges::copy(packed.secret, std::ranges::copy(leaf, data_.get()).out);
     leaf_size_ = static_cast<std::uint32_t>(leaf.size());
-    key_size_ = static_cast<std::uint32_t>(packed.secret.size());
-    public_at_ = packed.public_at;
+    key_size_ = static_cast<std::uint16_t>(packed.secret.size());
+    public_at_ = static_cast<std::uint16_t>(packed.public_at);
 }
 
 certificate_ptr held_certificate::get() const {

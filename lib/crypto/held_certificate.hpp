@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <evercert/certificate.hpp>
 
+#include "crypto/certificate_id.hpp"
 #include "crypto/issuer_chain.hpp"
 #include "crypto/packed_key.hpp"
 
@@ -41,6 +43,9 @@ public:
     /// Back to DER. Those who have the pointer keep it.
     void drop_parsed() const;
 
+    /// By which its CA knows it: see `find_certificate_id`. Nothing is parsed.
+    std::optional<std::string> renewal_id() const { return find_certificate_id(leaf()); }
+
     /// For saving; nothing is parsed.
     std::string chain_pem() const;
     std::string key_pem() const;
@@ -56,8 +61,8 @@ private:
     wall_time not_after_;
     std::unique_ptr<unsigned char[]> data_;  ///< the end-entity certificate, then the key: one allocation
     std::uint32_t leaf_size_ = 0;
-    std::uint32_t key_size_ = 0;
-    std::uint32_t public_at_ = 0;
+    std::uint16_t key_size_ = 0;
+    std::uint16_t public_at_ = 0;
     std::shared_ptr<const issuer_chain> issuers_;
     mutable certificate_ptr parsed_;
 };

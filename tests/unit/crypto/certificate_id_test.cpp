@@ -48,3 +48,17 @@ TEST_CASE("a certificate that does not name its issuer's key has no id") {
         CHECK(std::string{thrown.what()}.find("authority key identifier") != std::string::npos);
     }
 }
+
+TEST_CASE("an id is read from DER of any kind: what is cut off has none, and damage does no harm") {
+    const auto der = read_pem(vectors::rfc9773_a_certificate, errc::invalid_certificate).at(0).der;
+    CHECK(find_certificate_id(der) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
+    CHECK_FALSE(find_certificate_id({}));
+    for (std::size_t size = 0; size < der.size(); ++size)
+        CHECK_FALSE(find_certificate_id(bytes_view{der}.first(size)));
+    for (std::size_t at = 0; at < der.size(); ++at)
+        for (const unsigned char value : {0x00, 0x30, 0x80, 0x84, 0xff}) {
+            auto damaged = der;
+            damaged[at] = value;
+            find_certificate_id(damaged);
+        }
+}
