@@ -1,8 +1,7 @@
-// Retry-After, and the dates of HTTP and RFC 3339.
+// The dates of HTTP and RFC 3339.
 
 #include "acme/dates.hpp"
 
-#include "acme/retry_after.hpp"
 #include "documents.hpp"
 #include "fuzz.hpp"
 #include "http/http1.hpp"
@@ -11,12 +10,6 @@ using namespace evercert;
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto text = fuzz::text_of(data, size);
-    constexpr duration least = std::chrono::minutes{1};
-    constexpr duration most = std::chrono::days{1};
-    for (const auto now : {wall_time::min(), wall_time{}, wall_time{std::chrono::days{20'000}}, wall_time::max()}) {
-        const auto wait = acme::parse_retry_after(text, now, least, most);
-        fuzz::must(!wait || (*wait >= least && *wait <= most), "a wait is within its bounds");
-    }
     if (const auto date = acme::parse_http_date(text)) {
         const auto again = acme::parse_http_date(http_date(*date));
         fuzz::must(again == std::chrono::floor<std::chrono::seconds>(*date), "a date is the same after it was written");
