@@ -14,7 +14,6 @@
 #include <evercert/error.hpp>
 #include <evercert/file_store.hpp>
 
-#include "crypto/certificate_id.hpp"
 #include "issuing.hpp"
 #include "manager/records.hpp"
 #include "store/file_value.hpp"
@@ -46,8 +45,6 @@ certificate_record record_of(const bench::issued& from, const std::string& direc
         from.chain, from.key, from.names, from.valid.not_before, from.valid.not_after);
     certificate_record record{from.names, held, draw_for(from.chain)};
     record.directory_url = directory_url;
-    record.renewal_id = certificate_id(held->get()->native_handle());
-    held->drop_parsed();
     record.window = suggested_window{from.valid.not_after - 31 * 24h, from.valid.not_after - 29 * 24h};
     record.poll_at = now + 6h;
     return record;

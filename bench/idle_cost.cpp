@@ -101,7 +101,6 @@ private:
                 one_.chain, one_.key, names, one_.valid.not_before, one_.valid.not_after),
             draw_for(name)};
         record.directory_url = directory_url_;
-        record.renewal_id = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE3WsaRTBCcQWnPaKL9";
         // What the driver's CA suggests, too, so that nothing moves.
         const auto today = std::chrono::floor<std::chrono::days>(loaded_at_);
         record.window = suggested_window{today + 58 * 24h, today + 60 * 24h};
@@ -133,7 +132,9 @@ void measure_parts(std::size_t names) {
     };
     renewal_queue queue;
     measured("schedule", queue, [&](renewal_queue& of, std::size_t i) {
-        of.plan(certificate_key({identifier{bench::name_of(i)}}), now + std::chrono::seconds{i * 7919 % names});
+        const auto key = certificate_key({identifier{bench::name_of(i)}});
+        for (const auto list : {renewal_queue::list::acts, renewal_queue::list::polls})
+            of.plan(key, list, now + std::chrono::seconds{i * 7919 % names});
     });
     // Unbounded here, so that the bytes are those of an entry.
     ledger spent{known_limits(acme::lets_encrypt), 2 * names + 2};

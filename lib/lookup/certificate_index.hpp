@@ -71,8 +71,8 @@ private:
         explicit entry(held_ptr cert) : held{std::move(cert)} {}
 
         held_ptr held;
-        certificate_ptr parsed;  ///< null unless listed among the parsed ones
-        std::size_t names = 0;   ///< that lead here
+        certificate_ptr parsed;   ///< null unless listed among the parsed ones
+        std::uint32_t names = 0;  ///< that lead here
         demand wanted;
     };
 

@@ -22,9 +22,9 @@ public:
 private:
     template <class Member>
     friend class second_chance;
-    static constexpr std::size_t nowhere = SIZE_MAX;
+    static constexpr std::uint32_t nowhere = UINT32_MAX;
 
-    std::size_t at_ = nowhere;
+    std::uint32_t at_ = nowhere;
     mutable std::atomic<bool> used_ = false;
 };
 
@@ -34,13 +34,13 @@ private:
 template <class Member>
 class second_chance {
 public:
-    explicit second_chance(std::size_t size_max) : size_max_{std::max<std::size_t>(size_max, 1)} {}
+    explicit second_chance(std::size_t size_max) : size_max_{std::clamp<std::size_t>(size_max, 1, UINT32_MAX)} {}
 
     /// `member` is not listed. Returns who had to leave for it; null if there was room.
     Member* add(Member& member) {
         member.used_.store(false, std::memory_order_relaxed);
         if (members_.size() < size_max_) {
-            member.at_ = members_.size();
+            member.at_ = static_cast<std::uint32_t>(members_.size());
             members_.push_back(&member);
             return nullptr;
         }

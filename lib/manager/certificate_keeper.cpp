@@ -6,7 +6,6 @@
 
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
-#include "crypto/certificate_id.hpp"
 #include "tls/trial_handshake.hpp"
 
 namespace evercert {
@@ -207,11 +206,6 @@ certificate_record certificate_keeper::make_record(const job& wanted, const cert
     certificate_record record{wanted.names, std::make_shared<const held_certificate>(obtained), context_.draws.share()};
     record.obtained = context_.now();
     record.directory_url = context_.options.directory_url;
-    try {
-        record.renewal_id = certificate_id(obtained->native_handle());
-    } catch (const error&) {
-        // Without an authority key identifier it cannot be named (RFC 9773, section 4.1).
-    }
     return record;
 }
 

@@ -48,8 +48,10 @@ certificate_ptr certificate_shelf::take_loaded(
 }
 
 asio::awaitable<void> certificate_shelf::load_each() {
-    const auto keys = co_await context_.safe.list(std::string{certificates_prefix});
-    for (const auto& key : keys) {
+    auto keys = co_await context_.safe.list(std::string{certificates_prefix});
+    // From the end, and each goes as it is read: the list's memory becomes that of what is loaded.
+    for (; !keys.empty(); keys.pop_back()) {
+        const auto& key = keys.back();
         if (context_.all.certificate(key))
             continue;
         const auto stored = co_await context_.safe.load(key);
@@ -163,11 +165,7 @@ void certificate_shelf::drop_damaged(const held_ptr& damaged, const error& why) 
     const auto text = fmt::format("the certificate for {} is damaged and dropped: {}", to_string(names), why.what());
     context_.log(log_level::error, "{}", text);
     index_.remove(damaged);
-    // Most are kept by their own names; the others are looked for.
-    auto key = std::optional{certificate_key(names)};
-    if (const auto record = context_.all.certificate(*key); !record || record->certificate != damaged)
-        key = context_.all.key_of(damaged);
-    if (key)
+    if (const auto key = context_.all.key_of(damaged))
         context_.all.forget_certificate(*key);
     context_.tell(event_type::failed, names, [&](manager_event& event) {
         event.failure = failure_class::local;

@@ -128,7 +128,7 @@ std::string order_desk::replaces(const std::string& key) const {
     });
     if (context_.options.renewal_info && record && record->directory_url == context_.options.directory_url &&
         !failed_with_it)
-        id = record->renewal_id;
+        id = record->certificate->renewal_id().value_or("");
     return id;
 }
 

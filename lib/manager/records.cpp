@@ -197,9 +197,7 @@ json::object to_json(const certificate_record& record) {
         {"obtained_ms", to_json(record.obtained)},
         {"draw", record.draw}};
     if (!record.directory_url.empty())
-        out["directory"] = record.directory_url;
-    if (!record.renewal_id.empty())
-        out["renewal_id"] = record.renewal_id;
+        out["directory"] = record.directory_url.value();
     if (record.window) {
         out["window_start_ms"] = to_json(record.window->start);
         out["window_end_ms"] = to_json(record.window->end);
@@ -261,7 +259,6 @@ certificate_record read_certificate(const json::object& in) {
     certificate_record record{names, std::move(held), std::clamp(drawn, 0.0, 1.0)};
     record.obtained = time_if_any(in, "obtained_ms").value_or(record.obtained);
     record.directory_url = text_if_any(in, "directory");
-    record.renewal_id = text_if_any(in, "renewal_id");
     if (const auto start = time_if_any(in, "window_start_ms"))
         record.window = suggested_window{*start, time(in, "window_end_ms")};
     record.poll_at = time_if_any(in, "poll_at_ms");

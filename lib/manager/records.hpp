@@ -11,6 +11,7 @@
 #include <evercert/identifier.hpp>
 #include <evercert/key.hpp>
 
+#include "base/interned_text.hpp"
 #include "crypto/held_certificate.hpp"
 #include "renewal/schedule.hpp"
 
@@ -32,10 +33,9 @@ struct certificate_record {
     const std::vector<identifier>& names() const { return asked.empty() ? certificate->names() : asked; }
 
     held_ptr certificate;
-    double draw = 0;            ///< the certificate's own draw in [0, 1) that spreads renewals
-    wall_time obtained = {};    ///< by our clock; its `not_before` if that is unknown
-    std::string directory_url;  ///< of the CA that issued it; empty = unknown
-    std::string renewal_id;     ///< RFC 9773, section 4.1; empty = it has none, or nobody looked yet
+    double draw = 0;              ///< the certificate's own draw in [0, 1) that spreads renewals
+    wall_time obtained = {};      ///< by our clock; its `not_before` if that is unknown
+    interned_text directory_url;  ///< of the CA that issued it; empty = unknown
     std::optional<suggested_window> window;
     std::optional<wall_time> poll_at;
 

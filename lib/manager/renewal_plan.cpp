@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace evercert {
 
@@ -52,10 +53,12 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
         for (const auto& name : record->names())
             several_[name.value()].insert(key);
     auto facts = facts_of(context_, key, *record);
+    if (!facts.renewable)
+        held_back_.insert(key);
     const auto now = context_.now();
     auto next = plan_next(facts, now, context_.options.retry);
     if (next.act == next_act::poll_renewal_info) {
-        polls_.plan(key, std::max(next.at, earliest));
+        queue_.plan(key, renewal_queue::list::polls, std::max(next.at, earliest));
         // Whatever the CA's answer takes, the renewal does not wait for it.
         facts.poll_at.reset();
         next = plan_next(facts, now, context_.options.retry);
@@ -64,12 +67,12 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     if (next.act != next_act::none)
         at = std::min(std::max(next.at, earliest), at.value_or(wall_time::max()));
     if (at)
-        acts_.plan(key, *at);
+        queue_.plan(key, renewal_queue::list::acts, *at);
     changed_.notify_all();
 }
 
 void renewal_plan::line_up(const std::string& key, const replacement_rank& rank, wall_time again) {
-    acts_.plan(key, again);
+    queue_.plan(key, renewal_queue::list::acts, again);
     {
         const std::lock_guard lock{mutex_};
         line_.put(key, rank);
@@ -105,36 +108,52 @@ void renewal_plan::take(const std::string& key) {
         const std::lock_guard lock{mutex_};
         line_.forget(key);
     }
-    acts_.forget(key);
-    polls_.forget(key);
+    queue_.forget(key);
+    held_back_.erase(key);
 }
 
 void renewal_plan::plan_all() {
-    acts_.clear();
-    polls_.clear();
+    queue_.clear();
+    held_back_.clear();
     {
         const std::lock_guard lock{mutex_};
         line_.clear();
     }
     several_.clear();
     hosts_ = context_.all.hosts();
-    for (const auto& key : context_.all.certificate_keys())
-        plan(key);
+    plan_each(context_.all.certificate_keys());
     changed_.notify_all();
 }
 
 void renewal_plan::plan_hosts() {
-    auto now = context_.all.hosts();
-    if (now.any != hosts_.any) {
-        plan_all();
+    const auto before = std::exchange(hosts_, context_.all.hosts());
+    if (hosts_.any && !before.any)
+        plan_each({held_back_.begin(), held_back_.end()});
+    if (!hosts_.any && before.any)
+        plan_each(in_line());
+    if (hosts_.any || before.any)
         return;
-    }
     std::vector<identifier> changed;
     std::set_symmetric_difference(
-        now.names.begin(), now.names.end(), hosts_.names.begin(), hosts_.names.end(), std::back_inserter(changed));
-    hosts_ = std::move(now);
+        hosts_.names.begin(), hosts_.names.end(), before.names.begin(), before.names.end(),
+        std::back_inserter(changed));
     for (const auto& name : changed)
         plan_name(name);
+}
+
+std::vector<std::string> renewal_plan::in_line() const {
+    std::vector<std::string> keys;
+    const std::lock_guard lock{mutex_};
+    line_.each([&](const std::string& key, const replacement_rank&) {
+        keys.push_back(key);
+        return true;
+    });
+    return keys;
+}
+
+void renewal_plan::plan_each(const std::vector<std::string>& keys) {
+    for (const auto& key : keys)
+        plan(key);
 }
 
 void renewal_plan::plan_name(const identifier& name) {

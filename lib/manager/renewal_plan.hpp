@@ -16,7 +16,7 @@
 
 namespace evercert {
 
-/// When something is to be done for which certificate: what `plan_next` says of each, in two queues, since polls and
+/// When something is to be done for which certificate: what `plan_next` says of each, in two lists, since polls and
 /// renewals wait for different limiters; and the line of the renewals that are due. Thread-bound to the manager's strand, but
 /// for what says otherwise.
 class renewal_plan {
@@ -28,12 +28,14 @@ public:
     /// The same, and not before `after_failure` from now: whatever is wrong, nothing spins.
     void plan_after_failure(const std::string& key) { plan_later(key, after_failure); }
     void plan_later(const std::string& key, duration delay);
+    /// When there are others, or the clock was stepped: what was planned by the wrong time may come too late.
     void plan_all();
-    /// The host list changed: plan what has names that came or went.
+    /// The host list changed: plan what may be renewed now, and what may not any more if that is due. The rest is found out when it
+    /// is due, so that nobody walks through all certificates.
     void plan_hosts();
 
-    const renewal_queue& acts() const noexcept { return acts_; }
-    const renewal_queue& polls() const noexcept { return polls_; }
+    /// The earliest of a list; it stays there.
+    std::optional<renewal_queue::entry> next(renewal_queue::list which) const { return queue_.next(which); }
 
     /// It is due: it waits for the limits with this rank, and is looked at again at `again`.
     void line_up(const std::string& key, const replacement_rank&, wall_time again);
@@ -51,25 +53,27 @@ public:
     /// So many of those who wait are named.
     static constexpr std::size_t named_max = 10;
 
-    /// Off the queues: it is worked on, or gone.
+    /// Off the lists: it is worked on, or gone.
     void take(const std::string& key);
-    /// Notified when either queue changed.
+    /// Notified when either list changed.
     event& changed() { return changed_; }
 
     static constexpr std::chrono::seconds after_failure{1};
 
 private:
     void plan_name(const identifier&);
+    void plan_each(const std::vector<std::string>& keys);
+    std::vector<std::string> in_line() const;
     void plan_not_before(const std::string& key, wall_time);
 
     const manager_context& context_;
-    renewal_queue acts_;
-    renewal_queue polls_;
+    renewal_queue queue_;
     mutable std::mutex mutex_;
     replacement_queue line_;  ///< under the mutex
     host_policy hosts_;       ///< as it was planned with
     /// Certificates of several names, by each; those that are gone leave when the name is looked at.
     std::unordered_map<std::string, std::set<std::string>> several_;
+    std::set<std::string> held_back_;  ///< not renewed, for a name that is not admitted
     event changed_;
 };
 

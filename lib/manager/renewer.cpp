@@ -12,7 +12,6 @@
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
 #include "base/wall_time.hpp"
-#include "crypto/certificate_id.hpp"
 
 namespace evercert {
 
@@ -46,10 +45,10 @@ asio::awaitable<void> renewer::wait_for(std::optional<renewal_queue::entry> next
 
 asio::awaitable<void> renewer::act() {
     for (int in_a_row = 0;; ++in_a_row) {
-        auto next = plan_.acts().next();
+        auto next = plan_.next(renewal_queue::list::acts);
         while (!next || next->when > context_.now()) {
             co_await wait_for(std::move(next));
-            next = plan_.acts().next();
+            next = plan_.next(renewal_queue::list::acts);
             in_a_row = 0;
         }
         co_await clock_.wait_until_trusted();
@@ -148,7 +147,7 @@ asio::awaitable<void> renewer::renew(std::string key, [[maybe_unused]] semaphore
 
 void renewer::tell_of_replacement() {
     const auto waiting = plan_.waiting();
-    const auto next = plan_.acts().next();
+    const auto next = plan_.next(renewal_queue::list::acts);
     const bool none_is_due = waiting == 0 && (!next || next->when > context_.now());
     if (none_is_due && told_waiting_ > 0) {
         told_waiting_ = 0;
@@ -232,10 +231,10 @@ void renewer::give_notice(const std::string& key, certificate_record& record) {
 asio::awaitable<void> renewer::poll() {
     for (;;) {
         auto room = co_await polling_.acquire();
-        auto next = plan_.polls().next();
+        auto next = plan_.next(renewal_queue::list::polls);
         while (!next || next->when > context_.now()) {
             co_await wait_for(std::move(next));
-            next = plan_.polls().next();
+            next = plan_.next(renewal_queue::list::polls);
         }
         co_await clock_.wait_until_trusted();
         plan_.take(next->key);
@@ -253,11 +252,14 @@ asio::awaitable<void> renewer::poll_for(std::string key, [[maybe_unused]] semaph
     bool answered = false;
     const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
     try {
-        if (record->renewal_id.empty())
-            record->renewal_id = certificate_id(record->certificate->get()->native_handle());
+        const auto id = record->certificate->renewal_id();
+        if (!id)
+            throw error{
+                errc::invalid_certificate,
+                "the certificate does not say which key issued it, so it has none (RFC 9773, section 4.1)"};
         co_await limits_.pass_poll();
         const auto client = accounts_.reader();
-        said = co_await client->renewal_info(record->renewal_id);
+        said = co_await client->renewal_info(*id);
         clock_.observe(*client);
         answered = true;
     } catch (const std::exception& e) {

@@ -168,7 +168,9 @@ void state::replace(const state_items& items, wall_time now) {
     hosts_ = std::move(read.hosts);
     limits_ = std::move(read.limits);
     certificates_ = std::move(read.certificates);
-    index_certificates();
+    by_held_.clear();
+    for (auto at = certificates_.cbegin(); at != certificates_.cend(); ++at)
+        index(at);
     pending_ = std::move(read.pending);
     failures_ = std::move(read.failures);
     failures_.saved_nowhere();
@@ -327,12 +329,14 @@ void state::set_certificate(const std::string& key, certificate_record record) {
     newest_ = std::max(newest_, {record.certificate->not_before(), key});
     if (const auto before = certificates_.find(key); before != certificates_.end())
         drop_from_index(before);
-    const auto at = certificates_.insert_or_assign(key, std::move(record)).first;
-    by_held_.insert_or_assign(at->second.certificate.get(), at);
+    index(certificates_.insert_or_assign(key, std::move(record)).first);
 }
 
 std::optional<std::string> state::key_of(const held_ptr& held) const {
+    auto key = certificate_key(held->names());
     const std::lock_guard lock{mutex_};
+    if (const auto at = certificates_.find(key); at != certificates_.end() && at->second.certificate == held)
+        return key;
     const auto at = by_held_.find(held.get());
     return at == by_held_.end() ? std::nullopt : std::optional{at->second->first};
 }
@@ -346,10 +350,10 @@ void state::forget_certificate(const std::string& key) {
     certificates_.erase(at);
 }
 
-void state::index_certificates() {
-    by_held_.clear();
-    for (auto at = certificates_.cbegin(); at != certificates_.cend(); ++at)
-        by_held_.emplace(at->second.certificate.get(), at);
+void state::index(certificate_map::const_iterator at) {
+    const auto& held = at->second.certificate;
+    if (at->first != certificate_key(held->names()))
+        by_held_.insert_or_assign(held.get(), at);
 }
 
 void state::drop_from_index(certificate_map::const_iterator gone) {

@@ -117,7 +117,7 @@ public:
 private:
     struct contents;
     using certificate_map = std::map<std::string, certificate_record>;
-    void index_certificates();
+    void index(certificate_map::const_iterator);
     void drop_from_index(certificate_map::const_iterator);
     void count_for_account();
     wall_time time_to_read_by(wall_time written, wall_time now) const;
@@ -129,6 +129,7 @@ private:
     host_policy hosts_;
     limits_record limits_;
     certificate_map certificates_;
+    /// Those that are kept under another key than that of their own names.
     std::unordered_map<const held_certificate*, certificate_map::const_iterator> by_held_;
     std::map<std::string, pending_order> pending_;
     std::set<std::string> in_progress_;

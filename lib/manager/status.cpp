@@ -101,13 +101,9 @@ void manager::impl::forget_failures(const identifier& name) {
 
 std::optional<certificate_status> manager::impl::status(const identifier& name) const {
     if (const auto held = index.find_held(name)) {
-        // Most have one name, and a key that says so; the others are looked for.
-        auto key = std::optional{certificate_key({name})};
-        auto record = all.certificate(*key);
-        if (!record || record->certificate != held)
-            key = all.key_of(held), record = key ? all.certificate(*key) : std::nullopt;
-        if (record)
-            return status_of(context, *key, *record);
+        if (const auto key = all.key_of(held))
+            if (const auto record = all.certificate(*key))
+                return status_of(context, *key, *record);
     }
     auto without = status_without_certificate(context, {name});
     if (without.state == certificate_state::not_asked_for)

@@ -2,73 +2,89 @@
 
 namespace evercert {
 
-void renewal_queue::put(std::size_t place, item one) {
-    heap_[place] = one;
-    one.key->second = place;
+void renewal_queue::heap::put(std::size_t place, item one) {
+    items_[place] = one;
+    one.of->second[which_] = static_cast<std::uint32_t>(place);
 }
 
-void renewal_queue::rise(std::size_t place) {
-    const item moving = heap_[place];
+void renewal_queue::heap::rise(std::size_t place) {
+    const item moving = items_[place];
     while (place > 0) {
         const auto parent = (place - 1) / 2;
-        if (heap_[parent].when <= moving.when)
+        if (items_[parent].when <= moving.when)
             break;
-        put(place, heap_[parent]);
+        put(place, items_[parent]);
         place = parent;
     }
     put(place, moving);
 }
 
-void renewal_queue::sink(std::size_t place) {
-    const item moving = heap_[place];
+void renewal_queue::heap::sink(std::size_t place) {
+    const item moving = items_[place];
     for (;;) {
         auto child = 2 * place + 1;
-        if (child >= heap_.size())
+        if (child >= items_.size())
             break;
-        if (child + 1 < heap_.size() && heap_[child + 1].when < heap_[child].when)
+        if (child + 1 < items_.size() && items_[child + 1].when < items_[child].when)
             ++child;
-        if (heap_[child].when >= moving.when)
+        if (items_[child].when >= moving.when)
             break;
-        put(place, heap_[child]);
+        put(place, items_[child]);
         place = child;
     }
     put(place, moving);
 }
 
-void renewal_queue::plan(const std::string& key, wall_time when) {
-    const auto [at, is_new] = places_.try_emplace(key, heap_.size());
-    if (is_new)
-        heap_.push_back({when, &*at});
-    heap_[at->second].when = when;
-    rise(at->second);
-    sink(at->second);
+void renewal_queue::heap::plan(planned::value_type& of, wall_time when) {
+    auto& place = of.second[which_];
+    if (place == nowhere) {
+        place = static_cast<std::uint32_t>(items_.size());
+        items_.push_back({when, &of});
+    }
+    items_[place].when = when;
+    rise(place);
+    sink(place);
+}
+
+void renewal_queue::heap::forget(planned::value_type& of) {
+    const auto place = of.second[which_];
+    if (place == nowhere)
+        return;
+    of.second[which_] = nowhere;
+    const item last = items_.back();
+    items_.pop_back();
+    if (place == items_.size())
+        return;
+    put(place, last);
+    rise(place);
+    sink(last.of->second[which_]);
+}
+
+void renewal_queue::plan(const std::string& key, list which, wall_time when) {
+    constexpr places none{nowhere, nowhere};
+    heap_of(which).plan(*planned_.try_emplace(key, none).first, when);
 }
 
 void renewal_queue::forget(const std::string& key) {
-    const auto at = places_.find(key);
-    if (at == places_.end())
+    const auto at = planned_.find(key);
+    if (at == planned_.end())
         return;
-    const auto place = at->second;
-    const item last = heap_.back();
-    heap_.pop_back();
-    if (place < heap_.size()) {
-        put(place, last);
-        rise(place);
-        sink(last.key->second);
-    }
-    places_.erase(at);
+    for (auto& each : heaps_)
+        each.forget(*at);
+    planned_.erase(at);
 }
 
 void renewal_queue::clear() {
-    heap_.clear();
-    places_.clear();
+    for (auto& each : heaps_)
+        each.clear();
+    planned_.clear();
 }
 
-std::optional<renewal_queue::entry> renewal_queue::next() const {
-    std::optional<entry> first;
-    if (!heap_.empty())
-        first = entry{heap_.front().when, heap_.front().key->first};
-    return first;
+std::optional<renewal_queue::entry> renewal_queue::next(list which) const {
+    std::optional<entry> next;
+    if (const auto* first = heaps_[static_cast<std::size_t>(which)].first())
+        next = entry{first->when, first->of->first};
+    return next;
 }
 
 }  // namespace evercert

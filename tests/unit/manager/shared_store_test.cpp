@@ -285,3 +285,29 @@ TEST_CASE("names that leave the host list are not renewed, and are when they com
     it.site.pass(1h);
     CHECK(it.site.ca->count("newOrder") == 4);
 }
+
+TEST_CASE("what a list holds back is renewed when any name is admitted again, and a list keeps back what is in line") {
+    shared_site it{[](auto& options) { options.orders = {1h, 3}; }};
+    it.site.manager->allow_any_host();
+    const std::vector<std::string> names{"a.test", "b.test", "c.test", "d.test", "e.test"};
+    for (const auto& name : names) {
+        it.site.cert(name);
+        it.site.pass(2h);
+    }
+    it.site.manager->set_hosts({});
+    it.site.pass(70 * day);
+    CHECK(it.site.ca->count("newOrder") == 5);
+    CHECK(it.site.status("a.test").next == next_act::forget);
+    it.site.manager->allow_any_host();
+    it.site.pass(1min);
+    // Three tokens; the others wait in line.
+    CHECK(it.site.ca->count("newOrder") == 8);
+    it.site.manager->set_hosts({});
+    it.site.pass(1 * day);
+    CHECK(it.site.ca->count("newOrder") <= 9);  // one was on its way
+    it.site.manager->allow_any_host();
+    it.site.pass(1 * day);
+    CHECK(it.site.ca->count("newOrder") == 10);
+    for (const auto& name : names)
+        CHECK(it.site.status(name).next_at > it.site.clock->wall());
+}

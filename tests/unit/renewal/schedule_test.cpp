@@ -37,17 +37,57 @@ TEST_CASE("a certificate with impossible dates is renewed at once") {
 }
 
 TEST_CASE("the renewal queue gives the earliest first and plans anew without leaving the old plan behind") {
+    constexpr auto acts = renewal_queue::list::acts;
     renewal_queue queue;
-    CHECK_FALSE(queue.next());
-    queue.plan("a", issued + 3h);
-    queue.plan("b", issued + 2h);
-    CHECK(queue.next()->key == "b");
-    queue.plan("b", issued + 4h);
-    CHECK(queue.next()->key == "a");
-    CHECK(queue.next()->when == issued + 3h);
+    CHECK_FALSE(queue.next(acts));
+    queue.plan("a", acts, issued + 3h);
+    queue.plan("b", acts, issued + 2h);
+    CHECK(queue.next(acts)->key == "b");
+    queue.plan("b", acts, issued + 4h);
+    CHECK(queue.next(acts)->key == "a");
+    CHECK(queue.next(acts)->when == issued + 3h);
     queue.forget("a");
     queue.forget("a");
-    CHECK(queue.next()->key == "b");
+    CHECK(queue.next(acts)->key == "b");
     queue.clear();
-    CHECK_FALSE(queue.next());
+    CHECK_FALSE(queue.next(acts));
+}
+
+TEST_CASE("a certificate is in both lists of the renewal queue at times of its own, and leaves both at once") {
+    constexpr auto acts = renewal_queue::list::acts, polls = renewal_queue::list::polls;
+    renewal_queue queue;
+    queue.plan("a", acts, issued + 3h);
+    queue.plan("a", polls, issued + 1h);
+    queue.plan("b", polls, issued + 2h);
+    CHECK(queue.next(acts)->when == issued + 3h);
+    CHECK(queue.next(polls)->when == issued + 1h);
+    queue.plan("a", polls, issued + 5h);
+    CHECK(queue.next(polls)->key == "b");
+    CHECK(queue.next(acts)->when == issued + 3h);
+    queue.forget("a");
+    CHECK_FALSE(queue.next(acts));
+    queue.forget("b");
+    CHECK_FALSE(queue.next(polls));
+}
+
+TEST_CASE("the renewal queue gives thousands in order, whatever came and went in between") {
+    constexpr auto acts = renewal_queue::list::acts, polls = renewal_queue::list::polls;
+    renewal_queue queue;
+    for (int i = 0; i < 5'000; ++i) {
+        queue.plan(std::to_string(i), acts, issued + std::chrono::seconds{i * 7919 % 5'003});
+        queue.plan(std::to_string(i), polls, issued + std::chrono::seconds{i * 104'729 % 5'003});
+    }
+    for (int i = 0; i < 5'000; i += 3)
+        queue.forget(std::to_string(i));
+    for (int i = 0; i < 5'000; i += 7)
+        queue.plan(std::to_string(i), acts, issued + std::chrono::seconds{i});
+    int given = 0;
+    for (auto last = wall_time::min(); const auto next = queue.next(acts); ++given) {
+        REQUIRE(next->when >= last);
+        last = next->when;
+        queue.forget(next->key);
+    }
+    // 3,333 were left, and every third of the 715 had been forgotten.
+    CHECK(given == 3'333 + 239);
+    CHECK_FALSE(queue.next(polls));
 }
