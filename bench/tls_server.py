@@ -19,6 +19,9 @@ HANDSHAKES = 3000
 FILE_SIZE = 1 << 20
 FILES = 200
 HELD = 10_000
+KNOWN = 100_000
+#: Somewhat fewer than manager_options::parsed_certificates_max, so that all of them stay parsed once they were asked for.
+ASKED = 8_000
 
 
 def handshake_measures(count):
@@ -70,16 +73,35 @@ def print_memory(contenders, build, folder, place, core, runs, count):
     print(flush=True)
 
 
+def print_names(contender, build, folder, core, runs, count, known):
+    """One name, and a random one among those that are parsed, of many that are known. The same server, in turn."""
+    folder.mkdir()
+    server = pinned.Server(contender, folder / "server", pinned.prepare(build, folder, known), [core])
+    try:
+        asked = min(ASKED, known)
+        server.measure(build, asked, "handshakes", "--count", str(asked), "--each")
+        figures = {"one name": [], f"one of {asked}, of {known}": []}
+        for run in range(runs):
+            for title, names in zip(figures, (1, asked)):
+                arguments = ["handshakes", "--count", str(count), "--names", str(names), "--seed", str(run)]
+                figures[title].append(server.measure(build, count, *arguments))
+        pinned.print_measure("names", list(figures), figures)
+    finally:
+        server.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description="The CPU and memory of TLS connections.")
     parser.add_argument("build", type=Path, help="the build folder")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--handshakes", type=int, default=HANDSHAKES)
     parser.add_argument("--held", type=int, default=HELD)
-    parser.add_argument("--only", choices=["handshakes", "bulk", "held"], action="append")
+    parser.add_argument("--known", type=int, default=KNOWN)
+    parts = ["handshakes", "bulk", "held", "names"]
+    parser.add_argument("--only", choices=parts, action="append")
     options = parser.parse_args()
     build = options.build.resolve()
-    wanted = options.only or ["handshakes", "bulk", "held"]
+    wanted = options.only or parts
 
     report.conditions("TLS connections", f"median of {options.runs}")
     core = pinned.share_the_cores()
@@ -100,6 +122,8 @@ def main():
         if "held" in wanted:
             those = serving + floor + report.skipped([pinned.asio_ssl(build)])
             print_memory(those, build, folder, place, core, options.runs, options.held)
+        if "names" in wanted:
+            print_names(serving[0], build, folder / "names", core, options.runs, options.handshakes, options.known)
     report.load_after()
 
 
