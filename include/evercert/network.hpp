@@ -10,6 +10,7 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/ip/address.hpp>
 
 namespace evercert {
@@ -30,20 +31,78 @@ struct io_result {
     std::error_code error = {};  ///< `asio::error::would_block`, `asio::error::eof`, or what happened
 };
 
+enum class readiness : unsigned char { readable, writable };
+
+/// Who waits for a stream to become ready, given to `stream::start_wait` until the wait ends. Made by the templates of
+/// `stream`; a stream of one's own passes it on, and never makes one.
+class wait_handler {
+public:
+    struct destroyer {
+        void operator()(wait_handler* unneeded) const noexcept { unneeded->destroy(); }
+    };
+    using pointer = std::unique_ptr<wait_handler, destroyer>;
+
+    /// The wait ended, on the stream's executor and never inside `start_wait`: with `operation_aborted` if it was
+    /// cancelled by `slot()` or the stream was closed. What the handler of a user throws comes out of it.
+    static void end(pointer waiting, const std::error_code& why) {
+        auto& self = *waiting;
+        self.ended(std::move(waiting), why);
+    }
+    /// By which this wait alone is cancelled; may be unconnected.
+    asio::cancellation_slot slot() const noexcept { return slot_; }
+
+    wait_handler(const wait_handler&) = delete;
+    wait_handler& operator=(const wait_handler&) = delete;
+
+protected:
+    explicit wait_handler(asio::cancellation_slot slot) noexcept : slot_{slot} {}
+    ~wait_handler() = default;
+
+private:
+    virtual void ended(pointer self, std::error_code why) = 0;
+    virtual void destroy() noexcept = 0;
+
+    asio::cancellation_slot slot_;
+};
+
 /// A connected byte stream, driven by readiness: try, and wait where the answer is `would_block`.
 /// That shape lets OpenSSL work on the stream itself, without a second set of buffers.
 ///
-/// Thread-bound to its executor. At most one `wait_readable` and one `wait_writable` at a time. A wait ends with
-/// `asio::error::operation_aborted` when it is cancelled or the stream is closed.
+/// It is an AsyncReadStream and AsyncWriteStream of asio too: `asio::async_read`, `async_read_until`, `async_write` and
+/// what others wrote for such streams work on it, with any completion token.
+///
+/// Thread-bound to its executor. At most one wait for each readiness at a time, and so one read and one write. A wait, a
+/// read or a write ends with `asio::error::operation_aborted` when it is cancelled (any type of cancellation) or the
+/// stream is closed; a read that was cancelled has lost nothing. The stream must outlive its reads and writes,
+/// until they have ended; `close()` ends them.
 class stream {
 public:
+    using executor_type = asio::any_io_executor;
+
     virtual ~stream() = default;
 
     /// Never block, never throw. A size of 0 with no error is not returned for a non-empty buffer.
     virtual io_result try_read(std::span<std::byte>) noexcept = 0;
     virtual io_result try_write(std::span<const std::byte>) noexcept = 0;
-    virtual asio::awaitable<void> wait_readable() = 0;
-    virtual asio::awaitable<void> wait_writable() = 0;
+    /// Begin a wait. What it costs is for as long as the wait lasts, and little: an idle connection is one that waits to
+    /// be readable. The handler is owned by something that the executor's context destroys with itself, as asio's own
+    /// operations are: it may own the stream.
+    virtual void start_wait(readiness, wait_handler::pointer) = 0;
+
+    /// `void(std::error_code)`, when a try may succeed; the stream may be gone when it ends.
+    template <typename CompletionToken>
+    auto async_wait(readiness, CompletionToken&&);
+    asio::awaitable<void> wait_readable();
+    asio::awaitable<void> wait_writable();
+
+    /// `void(std::error_code, std::size_t)`: at least one byte into the first buffer that is not empty, or 0 at once if all
+    /// are. `asio::error::eof` at the end.
+    template <typename MutableBufferSequence, typename CompletionToken>
+    auto async_read_some(const MutableBufferSequence&, CompletionToken&&);
+    /// `void(std::error_code, std::size_t)`: the bytes that were written, which are at least one of a sequence that is not
+    /// empty. The buffers must stay as they are until then. Small buffers are written together.
+    template <typename ConstBufferSequence, typename CompletionToken>
+    auto async_write_some(const ConstBufferSequence&, CompletionToken&&);
 
     /// Tell the peer that nothing more will be written. Ignored if the stream is closed.
     virtual void shutdown_write() noexcept = 0;
@@ -102,6 +161,9 @@ struct network_options {
     /// Ask these name servers in place of those in resolv.conf, for a CA in a test set-up or a resolver of one's own.
     /// Port 0 means 53.
     std::vector<endpoint> name_servers = {};
+    /// Several sockets, in this process or in others of the same user, may listen on one address, and the kernel spreads
+    /// clients over them (SO_REUSEPORT): for one acceptor a thread, or a restart without a gap.
+    bool reuse_port = false;
 };
 
 /// Real sockets. Names are resolved by c-ares, which reads /etc/hosts and resolv.conf each time, tries as often
@@ -113,4 +175,15 @@ struct network_options {
 std::shared_ptr<network> system_network() noexcept;
 std::shared_ptr<network> system_network(network_options options);
 
+/// A socket of the application's that listens for TCP connections, as a listener, which owns it from now on, also if this
+/// throws `error` with `errc::listen_failed`: it is no such socket.
+std::unique_ptr<listener> listen_on_socket(asio::any_io_executor executor, int native_socket);
+
+/// The sockets that systemd hands over (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), for `listen_on_socket` or
+/// `tls_acceptor::listen`. Empty if this process was not started with any. They are closed by exec from now on. Call it
+/// once: whoever gets a socket owns it.
+std::vector<int> inherited_sockets();
+
 }  // namespace evercert
+
+#include <evercert/stream_operations.hpp>

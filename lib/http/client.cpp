@@ -14,8 +14,8 @@
 #include "http/connection_pool.hpp"
 #include "http/exchange.hpp"
 #include "http/url.hpp"
-#include "tls/context.hpp"
-#include "tls/tls_stream.hpp"
+#include <evercert/tls_context.hpp>
+#include <evercert/tls_stream.hpp>
 
 namespace evercert {
 

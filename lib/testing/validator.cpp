@@ -8,7 +8,7 @@
 #include "http/client.hpp"
 #include "testing/refusal.hpp"
 #include "testing/validation_checks.hpp"
-#include "tls/tls_stream.hpp"
+#include <evercert/tls_stream.hpp>
 
 namespace evercert::testing {
 

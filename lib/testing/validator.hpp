@@ -13,7 +13,7 @@
 
 #include "base/log.hpp"
 #include "testing/ca_records.hpp"
-#include "tls/context.hpp"
+#include <evercert/tls_context.hpp>
 
 namespace evercert::testing {
 

@@ -23,7 +23,7 @@
 #include "base/task_group.hpp"
 #include "process.hpp"
 #include "run.hpp"
-#include "tls/context.hpp"
+#include <evercert/tls_context.hpp>
 
 namespace test {
 

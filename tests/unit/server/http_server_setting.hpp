@@ -19,7 +19,7 @@
 #include "run.hpp"
 #include "server/http_server.hpp"
 #include "temp_folder.hpp"
-#include "tls/tls_stream.hpp"
+#include <evercert/tls_stream.hpp>
 #include "wire.hpp"
 
 namespace http_server_test {

@@ -14,7 +14,7 @@ using session_ptr = std::unique_ptr<SSL_SESSION, free_session>;
 /// Connections to one server, one after the other.
 struct clients {
     int version;
-    tls_server_context server_context{{}};
+    tls_server_context server_context{tls_server_options{}};
     std::shared_ptr<test::still_clock> time = std::make_shared<test::still_clock>();
     tls_client_context client_context{test::shared_ca().root_file(), time};
 
