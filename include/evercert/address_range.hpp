@@ -10,7 +10,7 @@ namespace evercert {
 class address_range {
 public:
     /// Throws `error` with `errc::invalid_options` for anything else.
-    address_range(std::string_view text);  // NOLINT: {"10.0.0.0/8"} in options
+    address_range(std::string_view text);                                       // NOLINT: {"10.0.0.0/8"} in options
     address_range(const char* text) : address_range{std::string_view{text}} {}  // NOLINT
     /// An IPv4 address that is mapped into IPv6 is the IPv4 address that it is.
     bool contains(const asio::ip::address&) const noexcept;

@@ -83,8 +83,8 @@ protected:
     }
 
 private:
-    using allocator = typename std::allocator_traits<
-        asio::associated_allocator_t<Handler>>::template rebind_alloc<Self>;
+    using allocator =
+        typename std::allocator_traits<asio::associated_allocator_t<Handler>>::template rebind_alloc<Self>;
 
     void destroy() noexcept override {
         allocator memory{asio::get_associated_allocator(handler_)};
@@ -207,9 +207,7 @@ struct transfer {
 
     template <typename Handler>
     void wait(Handler handler, const Try& attempt) const {
-        on.start_wait(
-            Try::needs,
-            transfer_operation<Handler, Try>::make(on, std::move(handler), attempt));
+        on.start_wait(Try::needs, transfer_operation<Handler, Try>::make(on, std::move(handler), attempt));
     }
 
     stream& on;

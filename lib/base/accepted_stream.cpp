@@ -57,9 +57,7 @@ io_result accepted_stream::try_read(std::span<std::byte> into) noexcept {
 void accepted_stream::start_wait(readiness what, wait_handler::pointer waiting) {
     if (what == readiness::writable || !proxied_ || proxied_->input.empty())
         return next_->start_wait(what, std::move(waiting));
-    asio::post(get_executor(), [waiting = std::move(waiting)]() mutable {
-        wait_handler::end(std::move(waiting), {});
-    });
+    asio::post(get_executor(), [waiting = std::move(waiting)]() mutable { wait_handler::end(std::move(waiting), {}); });
 }
 
 void accepted_stream::close() noexcept {

@@ -92,11 +92,21 @@ proxy_header::addresses read_v2_addresses(input_view block) {
     std::copy_n(block.begin(), size, source.begin());
     std::copy_n(block.begin() + size, size, destination.begin());
     return {
-        {Address{source}, read_16(block.subspan(2 * size))}, {Address{destination}, read_16(block.subspan(2 * size + 2))}};
+        {Address{source}, read_16(block.subspan(2 * size))},
+        {Address{destination}, read_16(block.subspan(2 * size + 2))}};
 }
 
 proxy_header parse_v2(input_view input) {
-    enum : unsigned { version = 2, local = 0, proxy = 1, inet = 1, inet6 = 2, families = 3, stream = 1, transports = 2 };
+    enum : unsigned {
+        version = 2,
+        local = 0,
+        proxy = 1,
+        inet = 1,
+        inet6 = 2,
+        families = 3,
+        stream = 1,
+        transports = 2
+    };
     if (input.size() < v2_head_size)
         return {};
     const std::size_t length = read_16(input.subspan(14));

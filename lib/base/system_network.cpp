@@ -11,8 +11,8 @@ constexpr std::uint16_t dns_port = 53;
 
 class system_network_type final : public network {
 public:
-    explicit system_network_type(network_options options) :
-        name_servers_{std::move(options.name_servers)}, reuse_port_{options.reuse_port} {
+    explicit system_network_type(network_options options)
+        : name_servers_{std::move(options.name_servers)}, reuse_port_{options.reuse_port} {
         for (auto& server : name_servers_)
             if (server.port == 0)
                 server.port = dns_port;

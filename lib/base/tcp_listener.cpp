@@ -71,8 +71,7 @@ void set(int socket, int level, int option, int value) noexcept {
     ::setsockopt(socket, level, option, &value, sizeof value);
 }
 
-descriptor bind_and_listen(
-    const asio::ip::tcp::endpoint& at, bool reuse_port, std::error_code& failure) noexcept {
+descriptor bind_and_listen(const asio::ip::tcp::endpoint& at, bool reuse_port, std::error_code& failure) noexcept {
     auto opened = open_tcp_socket(at.protocol(), failure);
     if (failure)
         return opened;

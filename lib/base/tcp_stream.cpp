@@ -50,9 +50,7 @@ std::error_code connect_error(int socket) noexcept {
 }  // namespace
 
 tcp_stream::tcp_stream(asio::ip::tcp::socket connected, endpoint remote)
-    : socket_{std::move(connected)},
-      handle_{socket_.native_handle()},
-      remote_{std::move(remote)} {}
+    : socket_{std::move(connected)}, handle_{socket_.native_handle()}, remote_{std::move(remote)} {}
 
 io_result tcp_stream::try_read(std::span<std::byte> into) noexcept {
     if (handle_ < 0)

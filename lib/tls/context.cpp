@@ -1,5 +1,3 @@
-#include <evercert/tls_context.hpp>
-
 #include <cstdlib>
 #include <fstream>
 #include <new>
@@ -8,6 +6,7 @@
 #include <openssl/x509.h>
 
 #include <evercert/error.hpp>
+#include <evercert/tls_context.hpp>
 
 #include "crypto/openssl.hpp"
 #include "crypto/pem.hpp"

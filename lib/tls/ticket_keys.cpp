@@ -1,5 +1,3 @@
-#include <evercert/ticket_keys.hpp>
-
 #include <algorithm>
 #include <mutex>
 #include <new>
@@ -9,6 +7,7 @@
 #include <openssl/rand.h>
 
 #include <evercert/error.hpp>
+#include <evercert/ticket_keys.hpp>
 
 namespace evercert {
 

@@ -1,14 +1,13 @@
-#include <evercert/tls_acceptor.hpp>
-
 #include <asio/strand.hpp>
+
+#include <evercert/tls_acceptor.hpp>
 
 #include "tls/acceptor_core.hpp"
 
 namespace evercert {
 
 tls_acceptor::tls_acceptor(asio::any_io_executor executor, certificate_source& source, tls_acceptor_options options) {
-    auto counter =
-        std::make_shared<connection_counter>(options.connections, options.handshakes.per_address_max);
+    auto counter = std::make_shared<connection_counter>(options.connections, options.handshakes.per_address_max);
     const logger log{options.log};
     core_ = std::make_shared<acceptor_core>(
         asio::make_strand(executor), executor, source, std::move(options), std::move(counter), log);

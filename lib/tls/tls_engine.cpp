@@ -150,9 +150,8 @@ tls_engine::need tls_engine::need_after(int result) const noexcept {
 }
 
 void tls_engine::end_later(wait_handler::pointer waiting, std::error_code why) const {
-    asio::post(get_executor(), [waiting = std::move(waiting), why]() mutable {
-        wait_handler::end(std::move(waiting), why);
-    });
+    asio::post(
+        get_executor(), [waiting = std::move(waiting), why]() mutable { wait_handler::end(std::move(waiting), why); });
 }
 
 void tls_engine::wait(need what, readiness direction, wait_handler::pointer waiting) {

@@ -1,9 +1,9 @@
-#include <evercert/tls_stream.hpp>
-
 #include <new>
 
 #include <asio/ip/address.hpp>
 #include <openssl/x509v3.h>
+
+#include <evercert/tls_stream.hpp>
 
 #include "tls/client_identity.hpp"
 #include "tls/tls_engine.hpp"

@@ -7,11 +7,11 @@
 
 #include <evercert/clock.hpp>
 #include <evercert/server_options.hpp>
+#include <evercert/tls_stream.hpp>
 
 #include "crypto/encoding.hpp"
 #include "crypto/issue.hpp"
 #include "http/server_connection.hpp"
-#include <evercert/tls_stream.hpp>
 #include "wire.hpp"
 
 using namespace evercert;

@@ -1,8 +1,10 @@
 #include <cstdint>
 #include <string>
 
-#include "base/memory_stream.hpp"
+#include <evercert/error.hpp>
+
 #include "base/accepted_stream.hpp"
+#include "base/memory_stream.hpp"
 #include "base/stream_io.hpp"
 #include "catch.hpp"
 #include "run.hpp"

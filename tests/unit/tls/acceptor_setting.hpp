@@ -37,9 +37,7 @@ public:
             co_return test::tls_ca::challenge(identifier{hello.server_name});
         co_return of(hello.server_name);
     }
-    void handshake_ended(const certificate_ptr&, handshake_result result) noexcept override {
-        ended.push_back(result);
-    }
+    void handshake_ended(const certificate_ptr&, handshake_result result) noexcept override { ended.push_back(result); }
     certificate_ptr of(const std::string& name) {
         auto& known = certificates[name];
         if (!known)

@@ -100,7 +100,8 @@ TEST_CASE("a client that the source refuses gets the alert, and the next one is 
     site s;
     s.certificates.refusal = std::make_exception_ptr(error{errc::name_not_allowed, "not here"});
     int alert = 0;
-    const auto refused = s.run(test::failure_of(s.open("a.test", {}, [&](SSL* ssl) { test::record_alerts(ssl, alert); })));
+    const auto refused =
+        s.run(test::failure_of(s.open("a.test", {}, [&](SSL* ssl) { test::record_alerts(ssl, alert); })));
     CHECK(refused == errc::tls_failed);
     CHECK(alert == SSL_AD_UNRECOGNIZED_NAME);
     s.certificates.refusal = nullptr;
@@ -279,12 +280,15 @@ TEST_CASE("what cannot be listened on is refused with what to do about it") {
         }
         return "";
     };
-    CHECK_THAT(text([&] { s.acceptor.listen(s.at); }), Catch::Matchers::ContainsSubstring("another socket has this port"));
+    CHECK_THAT(
+        text([&] { s.acceptor.listen(s.at); }), Catch::Matchers::ContainsSubstring("another socket has this port"));
     CHECK_THAT(text([&] { s.acceptor.listen(-1); }), Catch::Matchers::ContainsSubstring("no socket"));
     CHECK_THAT(
-        text([&] { s.acceptor.listen(::socket(AF_INET, SOCK_DGRAM, 0)); }), Catch::Matchers::ContainsSubstring("ListenStream="));
+        text([&] { s.acceptor.listen(::socket(AF_INET, SOCK_DGRAM, 0)); }),
+        Catch::Matchers::ContainsSubstring("ListenStream="));
     CHECK_THAT(
-        text([&] { s.acceptor.listen(::socket(AF_INET, SOCK_STREAM, 0)); }), Catch::Matchers::ContainsSubstring("Accept=no"));
+        text([&] { s.acceptor.listen(::socket(AF_INET, SOCK_STREAM, 0)); }),
+        Catch::Matchers::ContainsSubstring("Accept=no"));
 }
 
 TEST_CASE("several acceptors share a port if their network says so") {

@@ -1,3 +1,4 @@
+#include <asio/bind_executor.hpp>
 #include <asio/buffer.hpp>
 #include <asio/read.hpp>
 #include <asio/read_until.hpp>
@@ -66,7 +67,7 @@ asio::awaitable<void> write(tls_stream& to, const std::string& text) {
     co_await asio::async_write(to, asio::buffer(text), asio::use_awaitable);
 }
 
-asio::awaitable<std::string> read(tls_stream& from, std::size_t size) {
+asio::awaitable<std::string> read_whole(tls_stream& from, std::size_t size) {
     std::string text(size, '\0');
     co_await asio::async_read(from, asio::buffer(text), asio::use_awaitable);
     co_return text;
@@ -89,7 +90,7 @@ TEST_CASE("asio's composed operations read and write a TLS stream, whatever fits
     test::run_io(on.io, [&]() -> asio::awaitable<void> {
         const std::string sent = pattern(300'000);
         started<void> writing{on.io.get_executor(), write(*on.pair.server, sent)};
-        const auto received = co_await read(*on.pair.client, sent.size());
+        const auto received = co_await read_whole(*on.pair.client, sent.size());
         co_await writing.join();
         CHECK(received == sent);
         started<void> lines{on.io.get_executor(), write(*on.pair.client, "one\ntwo\n")};
@@ -191,10 +192,9 @@ TEST_CASE("a read that is cancelled has lost nothing") {
     std::string into(100, '\0');
     asio::cancellation_signal stop;
     ending read;
-    const auto type = GENERATE(
-        asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
-    on.pair.server->async_read_some(
-        asio::buffer(into), asio::bind_cancellation_slot(stop.slot(), read.handler()));
+    const auto type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    on.pair.server->async_read_some(asio::buffer(into), asio::bind_cancellation_slot(stop.slot(), read.handler()));
     on.run();
     stop.emit(type);
     on.run();
@@ -273,7 +273,7 @@ TEST_CASE("a stream is moved while it is read and written") {
     on.run();
     tls_stream moved = std::move(*on.pair.server);
     on.pair.server.reset();
-    started<std::string> receiving{on.io.get_executor(), ::read(*on.pair.client, 1000)};
+    started<std::string> receiving{on.io.get_executor(), read_whole(*on.pair.client, 1000)};
     ending question;
     on.pair.client->async_write_some(asio::buffer("there", 5), question.handler());
     on.run();
@@ -327,6 +327,9 @@ TEST_CASE("shutting down ends if the peer just closes, and with an error if it s
             const auto ended = co_await test::failure_of(shutting.join());
             CHECK(ended == asio::error::message_size);
         } else {
+            std::string into(100, '\0');
+            const auto end = co_await test::failure_of(read_some_of(*on.pair.client, into));
+            CHECK(end == asio::error::eof);
             on.pair.client->close();
             const auto ended = co_await test::failure_of(shutting.join());
             CHECK_FALSE(ended);

@@ -13,13 +13,13 @@
 #include <evercert/certificate.hpp>
 #include <evercert/clock.hpp>
 #include <evercert/error.hpp>
+#include <evercert/tls_context.hpp>
+#include <evercert/tls_stream.hpp>
 
 #include "base/memory_stream.hpp"
 #include "catch.hpp"
 #include "process.hpp"
 #include "run.hpp"
-#include <evercert/tls_context.hpp>
-#include <evercert/tls_stream.hpp>
 
 /// What the tests of TLS share: certificates of a CA of their own, and both ends of a connection in memory.
 namespace test {
