@@ -1,8 +1,7 @@
-#include "resumption_setting.hpp"
-
 #include "crypto/issue.hpp"
 #include "crypto/pem.hpp"
 #include "crypto/x509_builder.hpp"
+#include "resumption_setting.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;
@@ -23,8 +22,7 @@ struct client_ca {
         builder.common_name("sensor 7");
         builder.extension(NID_key_usage, "critical,digitalSignature").extension(NID_ext_key_usage, usage);
         builder.issued_by(root.native_handle());
-        builder.extension(
-            NID_subject_alt_name, "DNS:sensor.test,URI:urn:sensor:7,email:ops@sensor.test,IP:192.0.2.1");
+        builder.extension(NID_subject_alt_name, "DNS:sensor.test,URI:urn:sensor:7,email:ops@sensor.test,IP:192.0.2.1");
         const auto pem = write_pem("CERTIFICATE", encode_der(i2d_X509, builder.sign(key).get()));
         return std::make_shared<const certificate>(pem, std::move(own));
     }
