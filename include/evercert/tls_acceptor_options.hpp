@@ -16,6 +16,7 @@ namespace evercert {
 
 /// What a `tls_acceptor` is told once, when it is made.
 struct tls_acceptor_options {
+    /// Its clock is the one below.
     tls_server_options tls = {};
     connection_limits connections = {};
     tls_handshake_limits handshakes = {};

@@ -189,7 +189,7 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
         accepting.cancel();
         co_await accepting.join();
         for (auto& port : tls_ports)
-            co_await port.acceptor->close();
+            co_await acceptor_core::close(port.acceptor);
         co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
         if (!cancelled) {
             co_await drain();
@@ -217,7 +217,7 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
 
     static asio::awaitable<void> accept_secure(std::shared_ptr<impl> self, tls_port& from) {
         for (;;) {
-            tls_stream accepted = co_await from.acceptor->accept();
+            tls_stream accepted = co_await acceptor_core::accept(from.acceptor);
             const auto strand = accepted.get_executor();
             auto server_name = accepted.server_name();
             std::unique_ptr<stream> connection = std::make_unique<tls_stream>(std::move(accepted));

@@ -107,7 +107,6 @@ endpoint acceptor_core::listen(std::unique_ptr<listener> listening) {
         const std::lock_guard lock{mutex_};
         endpoints_.push_back(at);
     }
-    log_(log_level::info, "accepting TLS connections on {}", to_string(at));
     asio::post(own_, [self = shared_from_this(), listening = std::move(listening)]() mutable {
         self->begin_to_accept(std::move(listening));
     });
@@ -262,16 +261,15 @@ void acceptor_core::deliver(tls_stream connection) {
         --established_waiting_;
 }
 
-asio::awaitable<tls_stream> acceptor_core::accept() {
-    const auto self = shared_from_this();
+asio::awaitable<tls_stream> acceptor_core::accept(std::shared_ptr<acceptor_core> self) {
     std::error_code failed;
-    auto connection = co_await established_.async_receive(asio::redirect_error(asio::use_awaitable, failed));
-    if (stopped_)
+    auto connection = co_await self->established_.async_receive(asio::redirect_error(asio::use_awaitable, failed));
+    if (self->stopped_)
         throw error{errc::stopped, "the TLS acceptor was stopped"};
     if (failed)
         throw std::system_error{asio::error::operation_aborted};
-    --established_waiting_;
-    made_room();
+    --self->established_waiting_;
+    self->made_room();
     co_return std::move(*connection);
 }
 
@@ -292,10 +290,9 @@ asio::awaitable<void> acceptor_core::joined() {
     co_await handshaking_.join();
 }
 
-asio::awaitable<void> acceptor_core::close() {
-    const auto self = shared_from_this();
-    stop();
-    co_await run_to_end_on(own_, self->joined());
+asio::awaitable<void> acceptor_core::close(std::shared_ptr<acceptor_core> self) {
+    self->stop();
+    co_await run_to_end_on(self->own_, self->joined());
 }
 
 std::vector<endpoint> acceptor_core::local_endpoints() const {

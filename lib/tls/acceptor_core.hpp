@@ -40,9 +40,10 @@ public:
     /// One that is bound to `own`.
     endpoint listen(std::unique_ptr<listener>);
 
-    asio::awaitable<tls_stream> accept();
+    /// These keep it alive, since whoever has it may go meanwhile.
+    static asio::awaitable<tls_stream> accept(std::shared_ptr<acceptor_core>);
+    static asio::awaitable<void> close(std::shared_ptr<acceptor_core>);
     void stop() noexcept;
-    asio::awaitable<void> close();
 
     const tls_server_context& context() const noexcept { return context_; }
     std::vector<endpoint> local_endpoints() const;

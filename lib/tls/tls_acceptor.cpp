@@ -25,9 +25,9 @@ tls_acceptor::tls_acceptor(tls_acceptor&&) noexcept = default;
 
 endpoint tls_acceptor::listen(endpoint at) { return core_->listen(std::move(at)); }
 endpoint tls_acceptor::listen(int native_socket) { return core_->listen(native_socket); }
-asio::awaitable<tls_stream> tls_acceptor::accept() { return core_->accept(); }
+asio::awaitable<tls_stream> tls_acceptor::accept() { return acceptor_core::accept(core_); }
 void tls_acceptor::stop() noexcept { core_->stop(); }
-asio::awaitable<void> tls_acceptor::close() { return core_->close(); }
+asio::awaitable<void> tls_acceptor::close() { return acceptor_core::close(core_); }
 SSL_CTX* tls_acceptor::native_handle() const noexcept { return core_->context().native_handle(); }
 std::vector<endpoint> tls_acceptor::local_endpoints() const { return core_->local_endpoints(); }
 std::size_t tls_acceptor::handshakes() const noexcept { return core_->handshakes(); }
