@@ -110,8 +110,9 @@ TEST_CASE("2,000 clients that stop in the middle of the handshake or send a byte
     open_clients after;
     test::run_io(s.io, after.open(s, 5));
     CHECK(s.run(after.answering()) == 5);
-    s.until([&] { return s.acceptor.handshakes() == 0; });
-    CHECK(s.acceptor.connections() == 10);
+    // The kernel has some left each time that the acceptor has none.
+    s.until([&] { return s.acceptor.connections() == 10; });
+    CHECK(s.acceptor.handshakes() == 0);
     CHECK(s.run(before.answering()) == 5);
     s.run(s.acceptor.close());
     slow.clear();
