@@ -55,13 +55,15 @@ struct life {
 
 /// False if it was over before the nth wait.
 bool interrupt_at(int n, deed what, const std::string& header) {
+    // They outlive the io_context; what runs on it is destroyed with it, and not cancelled.
+    asio::cancellation_signal leave;
+    const auto serving = std::make_shared<test::result<void>>(), visiting = std::make_shared<test::result<void>>();
     life one{header};
-    std::optional<started<void>> serving, visiting;
     bool destroyed = false;
     one.cut->at(n, [&] {
         switch (what) {
         case deed::stop: return one.here->acceptor.stop();
-        case deed::cancel: return asio::post(one.here->io, [&] { serving->cancel(); });
+        case deed::cancel: return asio::post(one.here->io, [&] { leave.emit(asio::cancellation_type::terminal); });
         case deed::close:
             return asio::post(one.here->io, [&] {
                 if (one.connection)
@@ -72,8 +74,10 @@ bool interrupt_at(int n, deed what, const std::string& header) {
         case deed::destroy: destroyed = true; return one.here->io.stop();
         }
     });
-    serving.emplace(one.here->io.get_executor(), life::serve(one));
-    visiting.emplace(one.here->io.get_executor(), life::visit(one));
+    const auto ended = [](std::exception_ptr) {};
+    asio::co_spawn(
+        one.here->io, test::run_into(serving, life::serve(one)), asio::bind_cancellation_slot(leave.slot(), ended));
+    asio::co_spawn(one.here->io, test::run_into(visiting, life::visit(one)), ended);
     one.here->until([&] { return destroyed || serving->ended(); });
     CAPTURE(n, one.cut->where());
     CHECK((one.served || one.cut->happened()));
@@ -85,8 +89,6 @@ bool interrupt_at(int n, deed what, const std::string& header) {
     }
     // Everything that was in progress goes with the io_context.
     one.here.reset();
-    serving.reset();
-    visiting.reset();
     CHECK(one.cut->streams == 0);
     return one.cut->happened();
 }
