@@ -7,6 +7,11 @@
 
 #include <asio/ip/address.hpp>
 
+#include <evercert/address_range.hpp>
+#include <evercert/connection_limits.hpp>
+#include <evercert/tls_context.hpp>
+#include <evercert/tls_handshake_limits.hpp>
+
 namespace evercert {
 
 /// Where and how `serve()` listens. Every wait and size has its bound here.
@@ -17,9 +22,6 @@ struct server_options {
     std::uint16_t http_port = 80;    ///< redirects, and answers http-01; 0 = the system chooses
     std::uint16_t https_port = 443;  ///< 0 = the system chooses
 
-    /// From the accepted connection to the end of the TLS handshake, without the time in which
-    /// the certificate is awaited: that is `manager_options::handshake_wait`.
-    std::chrono::milliseconds handshake_timeout = std::chrono::seconds{10};
     /// From the first byte of a request's head to its last.
     std::chrono::milliseconds head_timeout = std::chrono::seconds{10};
     /// From the end of the head to the end of the body.
@@ -35,8 +37,16 @@ struct server_options {
     /// Browsers send 1-2 kB, with large cookies 8: nginx takes up to 32.
     std::size_t head_max = 32 << 10;
     std::size_t body_max = 1 << 20;
-    /// Connections open at once, on all listeners. Beyond it a new one is closed at once.
-    std::size_t connections_max = 10'000;
+    /// Connections on all listeners, in all and of one client. `connections_per_address_max` may want a higher value, or 0,
+    /// behind a proxy that hides whose connections it hands on.
+    connection_limits connections = {};
+    /// TLS handshakes.
+    tls_handshake_limits handshakes = {};
+    /// Connections from these addresses begin with a PROXY header, version 1 or 2, that says whose they are; all others
+    /// are what they are. Whoever is named here can claim any address.
+    std::vector<address_range> trusted_proxies = {};
+    /// Certificates of clients, session tickets. The ALPN protocols and the clock are the server's own.
+    tls_server_options tls = {};
     int keep_alive_requests_max = 10'000;
 };
 

@@ -7,11 +7,11 @@
 
 #include <evercert/clock.hpp>
 #include <evercert/server_options.hpp>
+#include <evercert/tls_stream.hpp>
 
 #include "crypto/encoding.hpp"
 #include "crypto/issue.hpp"
 #include "http/server_connection.hpp"
-#include "tls/tls_stream.hpp"
 #include "wire.hpp"
 
 using namespace evercert;
@@ -61,7 +61,7 @@ scripted_ca::seen look_at(const request& ask) {
 scripted_ca::scripted_ca(asio::any_io_executor executor)
     : executor_{executor},
       certificate_{shared_credentials().leaf},
-      tls_{{"http/1.1"}},
+      tls_{tls_server_options{.alpn_protocols = {"http/1.1"}}},
       listener_{system_network()->listen(executor, {asio::ip::address_v4::loopback(), 0})},
       connections_{executor},
       never_{executor} {
