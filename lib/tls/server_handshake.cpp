@@ -257,6 +257,9 @@ int alert_for(const std::error_code& code) noexcept {
     // acme-tls/1, which RFC 7301, section 3.2, has an alert for.
     if (code == errc::no_challenge)
         return SSL_AD_NO_APPLICATION_PROTOCOL;
+    // RFC 8446, section 4.4.2.2, by the reason of section 4.1.1: no set of parameters that both support.
+    if (code == errc::tls_failed)
+        return SSL_AD_HANDSHAKE_FAILURE;
     return SSL_AD_INTERNAL_ERROR;
 }
 
