@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <list>
-#include <mutex>
 #include <vector>
 
 #include <asio/error.hpp>
-#include <asio/post.hpp>
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 
 #include <evercert/error.hpp>
 #include <evercert/tls_stream.hpp>
@@ -19,6 +18,7 @@
 #include "base/connection_counter.hpp"
 #include "base/event.hpp"
 #include "base/outcome.hpp"
+#include "base/spawn.hpp"
 #include "base/task_group.hpp"
 #include "base/within.hpp"
 #include "http/server_connection.hpp"
@@ -55,6 +55,14 @@ void check(const server_options& options) {
     positive(options.body_timeout, "body_timeout");
     positive(options.write_timeout, "write_timeout");
     positive(options.idle_timeout, "idle_timeout");
+    positive(options.request_timeout, "request_timeout");
+    if (options.rate_grace < std::chrono::milliseconds::zero())
+        throw error{errc::invalid_options, "server_options::rate_grace must not be negative"};
+    if (options.hsts_max_age < std::chrono::seconds::zero())
+        throw error{errc::invalid_options, "server_options::hsts_max_age must not be negative"};
+    // A Host field with a long name.
+    if (options.fields_max == 0 || options.field_max < 300)
+        throw error{errc::invalid_options, "server_options::fields_max must be above 0 and field_max 300 or more"};
     // A request line, a Host and little else.
     if (options.head_max < 256)
         throw error{errc::invalid_options, "server_options::head_max must be 256 or more"};
@@ -63,51 +71,6 @@ void check(const server_options& options) {
     if (options.keep_alive_requests_max < 1)
         throw error{errc::invalid_options, "server_options::keep_alive_requests_max must be above 0"};
 }
-
-/// The connections that serve requests, each on its own strand: to be told that the server drains. Thread-safe.
-class open_connections {
-public:
-    using connection_ptr = std::shared_ptr<http_server_connection>;
-
-    /// Until it is destroyed, the connection is listed.
-    class listed {
-    public:
-        listed(open_connections& in, asio::any_io_executor executor, connection_ptr connection) : in_{in} {
-            const std::lock_guard lock{in_.mutex_};
-            entry_ = in_.entries_.insert(in_.entries_.end(), {std::move(executor), std::move(connection)});
-            if (in_.draining_)
-                drain(*entry_);
-        }
-        ~listed() {
-            const std::lock_guard lock{in_.mutex_};
-            in_.entries_.erase(entry_);
-        }
-        listed(const listed&) = delete;
-        listed& operator=(const listed&) = delete;
-
-    private:
-        open_connections& in_;
-        std::list<std::pair<asio::any_io_executor, connection_ptr>>::iterator entry_;
-    };
-
-    void drain_all() {
-        const std::lock_guard lock{mutex_};
-        draining_ = true;
-        for (const auto& entry : entries_)
-            drain(entry);
-    }
-
-private:
-    using entry = std::pair<asio::any_io_executor, connection_ptr>;
-
-    static void drain(const entry& to) {
-        asio::post(to.first, [connection = to.second] { connection->drain(); });
-    }
-
-    std::mutex mutex_;
-    std::list<entry> entries_;
-    bool draining_ = false;
-};
 
 }  // namespace
 
@@ -137,13 +100,15 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
     impl(
         asio::any_io_executor own, asio::any_io_executor connections, const server_options& wanted,
         std::shared_ptr<clock> clock, logger logger)
-        : options{wanted},
-          time{std::move(clock)},
-          log{std::move(logger)},
+        : service{std::make_shared<const http_service>(own, wanted, std::move(clock), std::move(logger))},
+          options{service->options},
+          time{service->time},
+          log{service->log},
           own{own},
           connection_executor{std::move(connections)},
           counter{std::make_shared<connection_counter>(wanted.connections, wanted.handshakes.per_address_max)},
           stop_requested{own},
+          watching{own},
           accepting{own, failure_to(log, "accepting")},
           serving{own, failure_to(log, "a connection")} {
         check(options);
@@ -154,24 +119,26 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
             port.acceptor->stop();
     }
 
-    const server_options options;
-    const std::shared_ptr<clock> time;
-    const logger log;
+    const std::shared_ptr<const http_service> service;
+    const server_options& options;
+    const std::shared_ptr<clock>& time;
+    const logger& log;
     const asio::any_io_executor own;
     const asio::any_io_executor connection_executor;
     const std::shared_ptr<connection_counter> counter;
     std::list<plain_port> plain_ports;
     std::list<tls_port> tls_ports;
-    open_connections open;
 
     event stop_requested;
     bool stopping = false;
     duration grace = {};
+    task_group watching;
     task_group accepting;
     task_group serving;
 
     asio::awaitable<void> run() {
         const auto self = shared_from_this();
+        watching.spawn(service->watch->run());
         for (auto& port : plain_ports)
             accepting.spawn(accept_plain(self, port));
         for (auto& port : tls_ports)
@@ -200,13 +167,15 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
             log(log_level::info, "closing {} connections that are in use", serving.size());
         serving.cancel();
         co_await serving.join();
+        watching.cancel();
+        co_await watching.join();
         if (cancelled)
             throw std::system_error{asio::error::operation_aborted};
     }
 
     /// Connections end by themselves, as far as they do so in time.
     asio::awaitable<void> drain() {
-        open.drain_all();
+        service->watch->drain_all();
         if (grace > duration::zero())
             co_await as_outcome<void>(within<void>(*time, grace, "draining", serving.wait_empty()));
     }
@@ -218,11 +187,10 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
     static asio::awaitable<void> accept_secure(std::shared_ptr<impl> self, tls_port& from) {
         for (;;) {
             tls_stream accepted = co_await acceptor_core::accept(from.acceptor);
-            const auto strand = accepted.get_executor();
-            auto server_name = accepted.server_name();
-            std::unique_ptr<stream> connection = std::make_unique<tls_stream>(std::move(accepted));
-            self->serving.spawn(
-                strand, serve(self, strand, std::move(connection), std::move(server_name), from.answer));
+            http_peer peer;
+            peer.server_name = accepted.server_name();
+            peer.tls_version = SSL_get_version(accepted.native_handle());
+            self->serve(std::make_unique<tls_stream>(std::move(accepted)), std::move(peer), from.answer);
         }
     }
 
@@ -245,31 +213,41 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
     void admit(const asio::any_io_executor& strand, std::unique_ptr<stream> connection, const handler& answer) {
         auto counted = std::make_unique<accepted_stream>(std::move(connection));
         if (is_proxy(counted->remote_endpoint()))
-            serving.spawn(strand, serve_proxied(shared_from_this(), strand, std::move(counted), answer));
+            proxied(strand, std::move(counted), answer);
         else if (count(*counted))
-            serving.spawn(strand, serve(shared_from_this(), strand, std::move(counted), {}, answer));
+            serve(std::move(counted), {}, answer);
+    }
+
+    void proxied(
+        const asio::any_io_executor& strand, std::unique_ptr<accepted_stream> connection, const handler& answer) {
+        auto own = std::make_shared<remote_cancellation>(strand);
+        auto serving_it = serve_proxied(shared_from_this(), own, std::move(connection), answer);
+        serving.spawn(std::move(own), std::move(serving_it));
     }
 
     static asio::awaitable<void> serve_proxied(
-        std::shared_ptr<impl> self, asio::any_io_executor strand, std::unique_ptr<accepted_stream> connection,
-        handler answer) {
+        std::shared_ptr<impl> self, std::shared_ptr<remote_cancellation> own,
+        std::unique_ptr<accepted_stream> connection, const handler& answer) {
         const auto what = "the PROXY header of " + to_string(connection->remote_endpoint());
         auto header = co_await within<received_proxy_header>(
             *self->time, self->options.head_timeout, what, read_proxy_header(*connection));
         connection->came_through(std::move(header));
         if (!self->count(*connection))
             co_return;
-        std::string no_server_name;
-        co_await serve(self, strand, std::move(connection), std::move(no_server_name), std::move(answer));
+        auto served = self->make_connection(std::move(connection), {}, answer);
+        co_await http_server_connection::run(std::move(served), std::move(own));
     }
 
-    static asio::awaitable<void> serve(
-        std::shared_ptr<impl> self, asio::any_io_executor strand, std::unique_ptr<stream> connection,
-        std::string server_name, handler answer) {
-        auto served = std::make_shared<http_server_connection>(
-            std::move(connection), std::move(server_name), std::move(answer), self->options, self->time, self->log);
-        const open_connections::listed listed{self->open, strand, served};
-        co_await served->run();
+    /// It keeps all of this alive.
+    std::shared_ptr<http_server_connection> make_connection(
+        std::unique_ptr<stream> connection, http_peer peer, const handler& answer) {
+        std::shared_ptr<const handler> kept{shared_from_this(), &answer};
+        return std::make_shared<http_server_connection>(
+            std::move(connection), std::move(peer), std::move(kept), service);
+    }
+
+    void serve(std::unique_ptr<stream> connection, http_peer peer, const handler& answer) {
+        http_server_connection::start(make_connection(std::move(connection), std::move(peer), answer), serving);
     }
 };
 
