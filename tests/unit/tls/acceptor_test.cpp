@@ -78,19 +78,26 @@ TEST_CASE("clients that say nothing keep nobody else from being accepted") {
     CHECK(s.acceptor.handshakes() == 20);
 }
 
-TEST_CASE("a validation of the CA is answered and never seen") {
-    site s;
+TEST_CASE("a validation of the CA is answered and never seen, also where clients must have certificates") {
+    const auto clients = GENERATE(client_authentication::none, client_authentication::required);
+    const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    tls_acceptor_options options;
+    options.tls.client_certificates = clients;
+    if (clients == client_authentication::required)
+        options.tls.client_ca_file = test::shared_ca().root_file();
+    site s{options};
     started<tls_stream> accepting{s.io.get_executor(), s.acceptor.accept()};
     auto unverified = tls_client_context::unverified(system_clock());
-    s.run([](site& on, const tls_client_context& context) -> asio::awaitable<void> {
+    s.run([](site& on, const tls_client_context& context, int version) -> asio::awaitable<void> {
         auto below = co_await on.connect();
         std::vector<std::string> protocols{"acme-tls/1"};
         tls_stream validator{std::move(below), context, "a.test", std::move(protocols)};
+        SSL_set_max_proto_version(validator.native_handle(), version);
         co_await validator.handshake();
         CHECK(validator.alpn_protocol() == "acme-tls/1");
         const auto end = co_await end_of(validator);
         CHECK(end == asio::error::eof);
-    }(s, unverified));
+    }(s, unverified, version));
     s.until([&] { return s.acceptor.handshakes() == 0; });
     CHECK_FALSE(accepting.ended());
     CHECK(s.acceptor.connections() == 0);
