@@ -82,8 +82,9 @@ private:
 
     void destroy() noexcept override {
         allocator memory{asio::get_associated_allocator(handler_)};
-        static_cast<Self*>(this)->~Self();
-        std::allocator_traits<allocator>::deallocate(memory, static_cast<Self*>(this), 1);
+        Self* const self = static_cast<Self*>(this);
+        self->~Self();
+        std::allocator_traits<allocator>::deallocate(memory, self, 1);
     }
 
     asio::executor_work_guard<executor_of<Handler>> work_;
