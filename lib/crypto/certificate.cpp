@@ -23,6 +23,15 @@ std::vector<identifier> decode_names(const X509* cert) {
     return from_general_names(list.get());
 }
 
+/// OpenSSL clears what it frees of these in its secure heap alone, which an application may not have.
+struct secret_params_free {
+    void operator()(OSSL_PARAM* parts) const noexcept {
+        for (const OSSL_PARAM* each = parts; each->key; ++each)
+            OPENSSL_cleanse(each->data, each->data_size);
+        OSSL_PARAM_free(parts);
+    }
+};
+
 /// A certificate's own copy of the public key takes 2 kB: what OpenSSL decoded as it becomes the private key, whose public
 /// half it is. The bytes of the certificate stay as they are. (`X509_set_pubkey` with the private key writes and reads the
 /// public half once more, which takes 170 µs.) Returns the key that is left.
@@ -31,7 +40,7 @@ private_key share_key(X509* leaf, private_key key) {
     OSSL_PARAM* parts = nullptr;
     if (!ctx || EVP_PKEY_todata(key.native_handle(), EVP_PKEY_KEYPAIR, &parts) != 1)
         return key;
-    const ossl_param_ptr owner{parts};
+    const std::unique_ptr<OSSL_PARAM, secret_params_free> owner{parts};
     EVP_PKEY* shared = X509_get0_pubkey(leaf);
     if (EVP_PKEY_fromdata_init(ctx.get()) != 1 || EVP_PKEY_fromdata(ctx.get(), &shared, EVP_PKEY_KEYPAIR, parts) != 1 ||
         EVP_PKEY_up_ref(shared) != 1)
