@@ -57,9 +57,10 @@ struct client_support {
     bool tls_1_3 = true;
     bool ecdsa_suites = true;  ///< a cipher suite of TLS 1.2 for ECDSA and Ed25519 certificates (RFC 8422, section 2)
     bool rsa_suites = true;    ///< and one for RSA certificates
-    bool secp256r1 = true;     ///< in supported_groups, which is about certificates up to TLS 1.2 (RFC 8422, section 5.1)
+    bool secp256r1 = true;  ///< in supported_groups, which is about certificates up to TLS 1.2 (RFC 8422, section 5.1)
     bool secp384r1 = true;
-    signature_schemes signatures = signature_schemes::all();  ///< signature_algorithms: what the key signs in the handshake
+    signature_schemes signatures =
+        signature_schemes::all();  ///< signature_algorithms: what the key signs in the handshake
     /// signature_algorithms_cert: what the certificate is signed with. All if the client did not send it: what stands in for it then
     /// (section 4.2.3) is a wish, and OpenSSL grants it neither.
     signature_schemes chain_signatures = signature_schemes::all();

@@ -2,8 +2,9 @@
 #include <string_view>
 #include <vector>
 
-#include <evercert/client_support.hpp>
 #include <openssl/ssl.h>
+
+#include <evercert/client_support.hpp>
 
 #include "catch.hpp"
 #include "crypto/openssl.hpp"
@@ -17,10 +18,11 @@ namespace {
 using numbers = std::vector<std::uint16_t>;
 
 constexpr std::uint16_t tls_1_3 = 0x0304, tls_1_2 = 0x0303, grease = 0x8a8a;
-constexpr std::uint16_t ecdhe_rsa = 0xc02f, ecdhe_ecdsa = 0xc02b, dhe_rsa = 0x009e, plain_rsa = 0x009c, aes_1_3 = 0x1301;
+constexpr std::uint16_t ecdhe_rsa = 0xc02f, ecdhe_ecdsa = 0xc02b, dhe_rsa = 0x009e, plain_rsa = 0x009c,
+                        aes_1_3 = 0x1301;
 constexpr std::uint16_t secp256r1 = 23, secp384r1 = 24, x25519 = 29;
-constexpr std::uint16_t ecdsa_256 = 0x0403, ecdsa_384 = 0x0503, pss_256 = 0x0804, pss_pss_256 = 0x0809, pkcs1_256 = 0x0401,
-                        pkcs1_sha1 = 0x0201, ed25519 = 0x0807;
+constexpr std::uint16_t ecdsa_256 = 0x0403, ecdsa_384 = 0x0503, pss_256 = 0x0804, pss_pss_256 = 0x0809,
+                        pkcs1_256 = 0x0401, pkcs1_sha1 = 0x0201, ed25519 = 0x0807;
 
 bytes to_bytes(const numbers& list) {
     bytes wire;
@@ -104,9 +106,7 @@ TEST_CASE("what a client can use is in its ClientHello") {
         {"TLS 1.3 that shows a ticket and asks for no certificate",
          {{tls_1_3}, {aes_1_3}, {x25519}, {}},
          "P-256 P-384 RSA 2048 Ed25519"},
-        {"TLS 1.2 with ECDHE-RSA alone",
-         {{}, {ecdhe_rsa}, {secp256r1, secp384r1}, {ecdsa_256, pkcs1_256}},
-         "RSA 2048"},
+        {"TLS 1.2 with ECDHE-RSA alone", {{}, {ecdhe_rsa}, {secp256r1, secp384r1}, {ecdsa_256, pkcs1_256}}, "RSA 2048"},
         {"TLS 1.2 with DHE-RSA alone", {{}, {dhe_rsa}, {}, {pkcs1_256}}, "RSA 2048"},
         {"TLS 1.2 with RSA key exchange alone", {{}, {plain_rsa}, {}, {pkcs1_256}}, "RSA 2048"},
         {"TLS 1.2 with RSA-PSS alone", {{tls_1_2}, {ecdhe_rsa, ecdhe_ecdsa}, {secp256r1}, {pss_256}}, "RSA 2048"},
@@ -156,8 +156,9 @@ TEST_CASE("extensions about certificates that are cut anywhere, empty or of odd 
     const auto alert = [](std::optional<bytes_view> in_versions, std::optional<bytes_view> elsewhere, int where) {
         hello_fields hello;
         hello.supported_versions = in_versions;
-        (where == 0 ? hello.supported_groups : where == 1 ? hello.signature_algorithms
-                                                          : hello.signature_algorithms_cert) = elsewhere;
+        (where == 0       ? hello.supported_groups
+             : where == 1 ? hello.signature_algorithms
+                          : hello.signature_algorithms_cert) = elsewhere;
         client_support support;
         return parse_support(hello, support);
     };
