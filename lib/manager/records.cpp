@@ -1,6 +1,7 @@
 #include "manager/records.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -14,6 +15,7 @@
 #include "crypto/encoding.hpp"
 #include "crypto/jws.hpp"
 #include "http/url.hpp"
+#include "ledger/ending_map.hpp"
 
 namespace evercert {
 namespace {
@@ -152,12 +154,39 @@ std::string pending_key(std::string_view certificate_key) {
     return std::string{orders_prefix} + std::string{certificate_key.substr(certificates_prefix.size())};
 }
 
+namespace {
+
+constexpr std::string_view failures_prefix = "failures/";
+constexpr std::string_view ledger_prefix = "ledger/";
+
+/// To make a key takes a hash and a parsed URL, and every value that is loaded or saved is asked about.
+using key_of_shard = std::string (*)(std::string_view directory_url, int shard);
+std::optional<int> shard_in(std::string_view key, key_of_shard key_of, std::string_view directory_url) {
+    const auto slash = key.rfind('/');
+    int shard = 0;
+    if (slash == std::string_view::npos ||
+        std::from_chars(key.data() + slash + 1, key.data() + key.size(), shard, 16).ec != std::errc{} || shard < 0 ||
+        shard >= ledger_shards || key != key_of(directory_url, shard))
+        return std::nullopt;
+    return shard;
+}
+
+}  // namespace
+
 std::string failures_key(std::string_view directory_url, int shard) {
-    return fmt::format("failures/{}/{:x}", ca_segment(directory_url), shard);
+    return fmt::format("{}{}/{:x}", failures_prefix, ca_segment(directory_url), shard);
 }
 
 std::string ledger_key(std::string_view directory_url, int shard) {
-    return fmt::format("ledger/{}/{:x}", ca_segment(directory_url), shard);
+    return fmt::format("{}{}/{:x}", ledger_prefix, ca_segment(directory_url), shard);
+}
+
+std::optional<int> failures_shard(std::string_view key, std::string_view directory_url) {
+    return key.starts_with(failures_prefix) ? shard_in(key, failures_key, directory_url) : std::nullopt;
+}
+
+std::optional<int> ledger_shard(std::string_view key, std::string_view directory_url) {
+    return key.starts_with(ledger_prefix) ? shard_in(key, ledger_key, directory_url) : std::nullopt;
 }
 
 std::string limits_key(std::string_view directory_url) { return "limits/" + ca_segment(directory_url); }

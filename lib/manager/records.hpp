@@ -96,6 +96,9 @@ std::string pending_key(std::string_view certificate_key);
 std::string failures_key(std::string_view directory_url, int shard);
 std::string ledger_key(std::string_view directory_url, int shard);
 std::string limits_key(std::string_view directory_url);
+/// The shard of a key such as "ledger/ca.test:1f2e3d4c/c"; nothing if it is no such key of this CA.
+std::optional<int> failures_shard(std::string_view key, std::string_view directory_url);
+std::optional<int> ledger_shard(std::string_view key, std::string_view directory_url);
 /// What stands for an account's key in the ledger and with failures.
 std::string account_tag(const private_key&);
 inline constexpr std::string_view certificates_prefix = "certificates/";

@@ -12,18 +12,6 @@ namespace {
 
 static_assert(ledger_shard_size_max + 2 <= store::value_max, "what is bounded can be saved");
 
-/// The shard of a key such as "ledger/ca.test:1f2e3d4c/c"; nothing if it is no such key of this CA.
-using key_of_shard = std::string (*)(std::string_view directory_url, int shard);
-std::optional<int> shard_in(std::string_view key, key_of_shard key_of, std::string_view directory_url) {
-    const auto slash = key.rfind('/');
-    if (slash == std::string_view::npos || !key.starts_with(key_of(directory_url, 0).substr(0, slash + 1)))
-        return std::nullopt;
-    for (int shard = 0; shard < ledger_shards; ++shard)
-        if (key == key_of(directory_url, shard))
-            return shard;
-    return std::nullopt;
-}
-
 /// Of a time when there was one of them for all CAs: nobody can tell which one said it.
 bool is_of_no_ca(std::string_view key) {
     const auto slash = key.find('/');
@@ -68,9 +56,9 @@ struct state::contents {
             certificates.emplace(key, std::move(record));
         } else if (key.starts_with(orders_prefix)) {
             pending.emplace(key, read_pending(value));
-        } else if (const auto failed = shard_in(key, failures_key, directory_url)) {
+        } else if (const auto failed = failures_shard(key, directory_url)) {
             check(failures.read(*failed, value, now));
-        } else if (const auto entries = shard_in(key, ledger_key, directory_url)) {
+        } else if (const auto entries = ledger_shard(key, directory_url)) {
             check(spent.read(*entries, value, now));
         } else if (!is_of_no_ca(key)) {
             unknown.emplace(key, value);
@@ -124,9 +112,9 @@ std::optional<boost::json::object> state::item(const std::string& key) const {
         found = to_json(hosts_);
     else if (key == limits_key(directory_url_))
         found = to_json(limits_);
-    else if (const auto failed = shard_in(key, failures_key, directory_url_))
+    else if (const auto failed = failures_shard(key, directory_url_))
         found = failures_.to_json(*failed);
-    else if (const auto entries = shard_in(key, ledger_key, directory_url_))
+    else if (const auto entries = ledger_shard(key, directory_url_))
         found = ledger_.to_json(*entries);
     else if (const auto order = pending_.find(key); order != pending_.end())
         found = to_json(order->second);
@@ -184,24 +172,24 @@ void state::replace(const state_items& items, wall_time now) {
 
 int state::read_memory(const std::string& key, const boost::json::object& value, wall_time now) {
     const std::lock_guard lock{mutex_};
-    if (const auto failed = shard_in(key, failures_key, directory_url_))
+    if (const auto failed = failures_shard(key, directory_url_))
         return failures_.read(*failed, value, now);
-    if (const auto entries = shard_in(key, ledger_key, directory_url_))
+    if (const auto entries = ledger_shard(key, directory_url_))
         return ledger_.read(*entries, value, now);
     return 0;
 }
 
 bool state::is_shared(const std::string& key) const {
-    return key == limits_key(directory_url_) || shard_in(key, failures_key, directory_url_) ||
-        shard_in(key, ledger_key, directory_url_);
+    return key == limits_key(directory_url_) || failures_shard(key, directory_url_) ||
+        ledger_shard(key, directory_url_);
 }
 
 int state::merge(
     const std::string& key, const std::optional<boost::json::object>& stored, std::uint64_t token, wall_time now) {
     const std::lock_guard lock{mutex_};
-    if (const auto failed = shard_in(key, failures_key, directory_url_))
+    if (const auto failed = failures_shard(key, directory_url_))
         return failures_.merge(*failed, stored ? &*stored : nullptr, now);
-    if (const auto entries = shard_in(key, ledger_key, directory_url_))
+    if (const auto entries = ledger_shard(key, directory_url_))
         return ledger_.merge(*entries, stored.value_or(boost::json::object{}), token, now);
     if (stored)
         limits_ = merged(limits_, read_limits(*stored));
@@ -210,9 +198,9 @@ int state::merge(
 
 void state::saved(const std::string& key) {
     const std::lock_guard lock{mutex_};
-    if (const auto failed = shard_in(key, failures_key, directory_url_))
+    if (const auto failed = failures_shard(key, directory_url_))
         failures_.saved(*failed);
-    else if (const auto entries = shard_in(key, ledger_key, directory_url_))
+    else if (const auto entries = ledger_shard(key, directory_url_))
         ledger_.saved(*entries);
 }
 
