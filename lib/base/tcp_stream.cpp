@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <sys/socket.h>
+#include <utility>
 
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
@@ -57,10 +58,15 @@ io_result tcp_stream::try_read(std::span<std::byte> into) noexcept {
         return failed(asio::error::bad_descriptor);
     if (into.empty())
         return {};
+    // The system would say the same, if not a moment later: and then the wait, which looks anew, ends at once.
+    if (std::exchange(drained_, false))
+        return failed(asio::error::would_block);
     for (;;) {
         auto size = ::recv(handle_, into.data(), into.size(), MSG_DONTWAIT);
-        if (size > 0)
+        if (size > 0) {
+            drained_ = static_cast<std::size_t>(size) < into.size();
             return moved(size);
+        }
         if (size == 0)
             return failed(asio::error::eof);
         if (errno != EINTR)

@@ -26,6 +26,7 @@ public:
 private:
     mutable asio::ip::tcp::socket socket_;  // asio's get_executor() is not const
     int handle_;                            // -1 once closed
+    bool drained_ = false;                  // the last read got less than it asked for
     endpoint local_;
     endpoint remote_;
 };
