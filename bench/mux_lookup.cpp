@@ -25,12 +25,12 @@ evercert::request request_for(std::size_t host, const std::string& target) {
     return asked;
 }
 
-/// Nanoseconds.
-double look_up(const evercert::mux& among, const std::vector<evercert::request>& asked) {
+/// Nanoseconds, with the frame of the handler that was found, which is not run.
+double look_up(const evercert::mux& among, std::vector<evercert::request> asked) {
     std::size_t found = 0;
     const auto begun = std::chrono::steady_clock::now();
-    for (const auto& each : asked)
-        found += static_cast<bool>(among.find(each));
+    for (auto& each : asked)
+        found += among.answer(std::move(each)).valid();
     const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begun;
     if (found != asked.size())
         std::abort();

@@ -1,12 +1,15 @@
 // An HTTPS server that gets its own certificates.
 //
 //     https_server --host example.com --cache evercert.cache --email ops@example.com
+//     https_server --host example.com --store /var/lib/evercert --root /srv/www --threads 4 --access-log
 
 #include <csignal>
 #include <exception>
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <syncstream>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -30,6 +33,9 @@ struct settings {
     bool events = false;
     std::string email;
     std::vector<std::string> challenges;
+    std::string root;
+    unsigned threads = 1;
+    bool access_log = false;
     std::string log = "info";
 };
 
@@ -49,6 +55,9 @@ void declare(CLI::App& app, settings& s) {
     app.add_option("--email", s.email, "the contact of the account at the CA");
     app.add_option("--challenge", s.challenges, "tls-alpn-01 or http-01 (repeatable, the preferred first)")
         ->check(CLI::IsMember({"tls-alpn-01", "http-01"}));
+    app.add_option("--root", s.root, "serve the files of this folder");
+    app.add_option("--threads", s.threads, "how many threads serve")->check(CLI::Range(1, 256))->capture_default_str();
+    app.add_flag("--access-log", s.access_log, "write a line for each request to standard output");
     app.add_option("--log", s.log, "how much to tell on standard error")
         ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
         ->capture_default_str();
@@ -75,6 +84,11 @@ evercert::manager_options manager_options(const settings& s) {
     for (const auto& name : s.challenges)
         options.challenges.push_back(
             name == "http-01" ? evercert::challenge_type::http_01 : evercert::challenge_type::tls_alpn_01);
+    if (s.access_log)
+        // Several threads serve: a line stays a line.
+        options.server.access_log = [](const evercert::access_record& record) {
+            std::osyncstream{std::cout} << evercert::to_combined_log(record) << std::endl;
+        };
     if (!s.store.empty())
         options.store = evercert::file_store(s.store);
     options.log.level = evercert::parse_log_level(s.log).value();
@@ -83,10 +97,6 @@ evercert::manager_options manager_options(const settings& s) {
 }
 
 asio::awaitable<evercert::response> home(evercert::request asked) {
-    if (asked.path() != "/")
-        co_return evercert::response{404};
-    if (asked.method != "GET" && asked.method != "HEAD")
-        co_return evercert::response{405};
     co_return evercert::response{"Hello from " + asked.server_name + ", over TLS.\n"};
 }
 
@@ -106,12 +116,34 @@ asio::awaitable<void> tell(evercert::event_stream events) {
     try {
         for (;;) {
             const auto event = co_await events.next();
-            std::cout << evercert::to_json(event) << std::endl;
+            std::osyncstream{std::cout} << evercert::to_json(event) << std::endl;
         }
     } catch (const evercert::error& e) {
         if (e.code() != evercert::errc::stopped)
             throw;
     }
+}
+
+// What one thread throws ends all of them, and comes out here.
+void run_on(asio::io_context& io, unsigned threads) {
+    const auto work = [&io](std::exception_ptr& into) {
+        try {
+            io.run();
+        } catch (...) {
+            into = std::current_exception();
+            io.stop();
+        }
+    };
+    std::vector<std::exception_ptr> results(threads);
+    {
+        std::vector<std::jthread> others;
+        for (unsigned i = 1; i < threads; ++i)
+            others.emplace_back([&, i] { work(results[i]); });
+        work(results[0]);
+    }
+    for (const auto& each : results)
+        if (each)
+            std::rethrow_exception(each);
 }
 
 int run(const settings& s) {
@@ -122,7 +154,10 @@ int run(const settings& s) {
         manager.set_hosts(hosts);
     if (!s.cache.empty())
         manager.cache_file(s.cache);
-    manager.handle("/", home);
+    if (s.root.empty())
+        manager.handle("GET /{$}", home);
+    else
+        manager.handle("/", evercert::static_files(s.root));
     if (s.events)
         asio::co_spawn(io, tell(manager.events()), evercert::rethrow);
 
@@ -137,7 +172,7 @@ int run(const settings& s) {
     });
     for (const auto& host : hosts)
         asio::co_spawn(io, obtain(manager, host), evercert::rethrow);
-    io.run();
+    run_on(io, s.threads);
     return 0;
 }
 

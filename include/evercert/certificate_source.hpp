@@ -40,8 +40,8 @@ class certificate_source {
 public:
     /// The certificate for this client; never null. The handshake is suspended meanwhile. Throwing refuses the
     /// connection: `errc::name_not_allowed`, `invalid_identifier` and `no_server_name` send the alert
-    /// `unrecognized_name` (RFC 6066), `no_challenge` sends `no_application_protocol` (RFC 7301), anything else
-    /// `internal_error`. Called on the executor of the connection; several calls may be in progress at once, and
+    /// `unrecognized_name` (RFC 6066), `no_challenge` sends `no_application_protocol` (RFC 7301), `tls_failed`
+    /// `handshake_failure`, anything else `internal_error`. Called on the executor of the connection; several calls may be in progress at once, and
     /// on several threads if the io_context has them.
     virtual asio::awaitable<certificate_ptr> get_certificate(client_hello hello) = 0;
 

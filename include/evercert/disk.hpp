@@ -9,6 +9,8 @@
 #include <system_error>
 #include <vector>
 
+#include <evercert/clock.hpp>
+
 namespace evercert {
 
 // The seam of the disk: the stores keep nothing past it. A simulation replaces it
@@ -17,6 +19,11 @@ namespace evercert {
 // All of it blocks. Functions report by `failed`, which they set or clear, as std::filesystem does: the values are those
 // of errno, in the generic category. They throw nothing but std::bad_alloc. A disk is thread-safe; a folder and a file
 // are reentrant. They may outlive the disk's last owner.
+
+struct file_info {
+    std::uint64_t size = 0;
+    wall_time modified = {};  ///< when its content changed last; the epoch where the disk does not say
+};
 
 /// An open file.
 class disk_file {
@@ -28,6 +35,7 @@ public:
     virtual std::size_t read(std::uint64_t at, std::span<char> into, std::error_code& failed) = 0;
     /// How much was taken, which may be less than all of it. Behind the end the file grows.
     virtual std::size_t write(std::uint64_t at, std::string_view content, std::error_code& failed) = 0;
+    virtual file_info info(std::error_code& failed) = 0;
     /// Leave nothing in it.
     virtual void clear(std::error_code& failed) = 0;
     /// Returns when the content is durable; the file's name is its folder's matter.

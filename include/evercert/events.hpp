@@ -13,21 +13,22 @@
 #include <evercert/clock.hpp>
 #include <evercert/failure_class.hpp>
 #include <evercert/identifier.hpp>
+#include <evercert/key.hpp>
 
 namespace evercert {
 
 /// What happened in a manager.
 enum class event_type {
-    registered,         ///< the CA has the account; `text`: its URL
-    obtained,           ///< a first certificate for `names` came from the CA
-    renewed,            ///< another one came
-    loaded,             ///< the store had a later one: another process obtained it
-    published,          ///< handshakes get it from now on
+    registered,  ///< the CA has the account; `text`: its URL
+    obtained,    ///< a first certificate for `names` came from the CA
+    renewed,     ///< another one came
+    loaded,     ///< the store had a later one: another process obtained it; or the file of one of the application's own
+    published,  ///< handshakes get it from now on
     rolled_back,        ///< clients could not use it, and get the one before again
     failed,             ///< it could not be obtained; `failure` and `text` say why
     retry_planned,      ///< and is tried again at `next`
     refused,            ///< a client's name was not admitted
-    expiring,           ///< less than a twentieth of its lifetime is left
+    expiring,           ///< less than a twentieth of its lifetime is left; who renews the application's own?
     expired,            ///< it is served all the same
     forgotten,          ///< it expired long ago and was removed
     renewal_suggested,  ///< the CA moved the time of renewal (RFC 9773) to `next`; `text`: where it explains why
@@ -55,7 +56,8 @@ public:
     std::string text;
     std::optional<failure_class> failure;
     std::optional<wall_time> next;
-    std::string serial;  ///< of the certificate, as `certificate::serial()`
+    std::optional<key_type> key;  ///< that the certificate has, or is to have
+    std::string serial;           ///< of the certificate, as `certificate::serial()`
 };
 
 /// As one line of JSON: {"type":…,"at":"2026-01-31T12:00:00Z","names":[…],…}.

@@ -15,5 +15,6 @@
 #include <evercert/manager_options.hpp>
 #include <evercert/mux.hpp>
 #include <evercert/rethrow.hpp>
+#include <evercert/static_files.hpp>
 #include <evercert/store.hpp>
 #include <evercert/watch.hpp>

@@ -33,7 +33,8 @@ struct file_store_options {
 ///
 /// *Layout*: `certificates/example.com.pem` is one file, so that it is replaced as a whole: a line `evercert: {…}` with
 /// what else is known of it, the private key, the chain. nginx takes it as `ssl_certificate` and as
-/// `ssl_certificate_key`, HAProxy as `crt`; OpenSSL, curl and Go skip the first line. Every other value is `KEY.json`.
+/// `ssl_certificate_key`, HAProxy as `crt`; OpenSSL, curl and Go skip the first line. With another key than P-256 it is
+/// `example.com:rsa.pem` or `example.com:p384.pem`. Every other value is `KEY.json`.
 /// A PEM file that was put there without that first line is read, too: a key that is not encrypted, the certificate,
 /// its issuers; its names are the certificate's. `*` stands in the names of wildcard certificates: quote it in a shell. A
 /// name too long for a file name is replaced by `=` and a hash, and the file says the key.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,38 +10,13 @@
 
 #include <asio/awaitable.hpp>
 
+#include <evercert/http_body.hpp>
+#include <evercert/http_fields.hpp>
 #include <evercert/network.hpp>
 
 namespace evercert {
 
-/// Header fields in the order they came or were added (RFC 9110, section 5). Names compare without case.
-class fields {
-public:
-    using value_type = std::pair<std::string, std::string>;
-
-    fields() = default;
-
-    /// The first value of the field; empty if there is none.
-    std::string_view get(std::string_view name) const noexcept;
-    bool has(std::string_view name) const noexcept;
-    /// Every value of the field, in order.
-    std::vector<std::string_view> all(std::string_view name) const;
-    /// Replace every value of the field with this one.
-    void set(std::string_view name, std::string_view value);
-    /// Another value beside those that are there.
-    void add(std::string_view name, std::string_view value);
-    void erase(std::string_view name);
-
-    auto begin() const noexcept { return values_.begin(); }
-    auto end() const noexcept { return values_.end(); }
-    std::size_t size() const noexcept { return values_.size(); }
-    bool empty() const noexcept { return values_.empty(); }
-
-private:
-    std::vector<value_type> values_;
-};
-
-/// An HTTP request: what a handler gets, and what the HTTP client sends.
+/// An HTTP request: what a handler gets, and what the HTTP client sends. Nothing in it belongs to one version of HTTP.
 class request {
 public:
     request() = default;
@@ -49,7 +26,7 @@ public:
     /// An absolute URL for the client; for a server "/path?query", or "*" for `OPTIONS *`.
     std::string target = "/";
     evercert::fields fields;
-    std::string body;
+    request_body body;
 
     // Set by the server.
     /// The host asked for (Host field or absolute target): lower case, without port, IPv6 without brackets.
@@ -57,16 +34,21 @@ public:
     std::string server_name;  ///< the TLS server name; empty for plain HTTP
     endpoint local;
     endpoint remote;
+    /// What stood for the wildcards of the pattern, by name, percent-decoded.
+    std::vector<std::pair<std::string, std::string>> path_values;
 
     /// The target up to the query, as it came: still percent-encoded.
     std::string_view path() const noexcept;
     /// The target after the question mark; empty if there is none.
     std::string_view query() const noexcept;
+    /// What stood for `{name}` in the pattern, percent-decoded; empty if the pattern has no such wildcard.
+    std::string_view path_value(std::string_view name) const noexcept;
     /// True for GET, HEAD, OPTIONS and TRACE, which change nothing (RFC 9110, section 9.2.1).
     bool is_safe() const noexcept;
 };
 
-/// An HTTP response. `Content-Length`, `Date` and `Connection` are the server's: it sets them.
+/// An HTTP response: what a handler gives, and what the HTTP client gets. `Content-Length`, `Transfer-Encoding`, `Date` and
+/// `Connection` are the server's: it sets them.
 class response {
 public:
     response() = default;
@@ -77,16 +59,27 @@ public:
     explicit response(int status);
     response(int status, std::string body);
 
+    /// 200 with a body that `producer` writes, of a length that is not known before; its Content-Type is the caller's to set.
+    /// The producer may capture what it needs: it is kept until it has returned.
+    static response stream(body_producer producer);
+    /// The same of a length that is known, which the client is told. The producer must write just as much.
+    static response stream(body_producer producer, std::uint64_t size);
+
     int status = 200;
     evercert::fields fields;
     std::string body;
+    /// If it is set, it writes the body, and `body` is not sent.
+    body_producer producer;
+    std::optional<std::uint64_t> producer_size;
+    /// Follow the body (RFC 9110, section 6.5). A server drops them where the length is known.
+    evercert::fields trailers;
 };
 
 /// The reason phrase that RFC 9110 gives a status; empty for an unknown one.
 std::string_view reason_phrase(int status) noexcept;
 
-/// Answers a request. Called on the connection's executor; its awaits are cancelled when the connection
-/// or the server ends. What it throws becomes a 500 and a line in the log.
+/// Answers a request. Called on the connection's executor; its awaits are cancelled when the client is gone, the request takes too
+/// long or the server ends. What it throws becomes a 500 and a line in the log.
 using handler = std::function<asio::awaitable<response>(request)>;
 
 }  // namespace evercert

@@ -15,6 +15,7 @@
 #include <evercert/http.hpp>
 #include <evercert/identifier.hpp>
 #include <evercert/manager_options.hpp>
+#include <evercert/own_certificate.hpp>
 #include <evercert/status.hpp>
 #include <evercert/watch.hpp>
 
@@ -83,19 +84,23 @@ public:
 
     /// The certificate for `name`: from memory, from the store, or obtained now. Waits for the limiters as long
     /// as it takes; cancel it to leave. Throws what the order threw; every caller that waited for it gets the
-    /// same.
+    /// same. Of several `manager_options::key_types` it is that of the first; those of the others are obtained in the background.
     asio::awaitable<certificate_ptr> cert(identifier name);
     /// One certificate for all of `names`, at most 100 (Let's Encrypt's limit), obtained now if memory and store
     /// have none.
     asio::awaitable<certificate_ptr> manage(std::vector<identifier> names);
-    /// From memory: exact, then by wildcard; null if there is none. Never waits.
+    /// From memory: exact, then by wildcard; of either the application's own first, then by `manager_options::key_types`. Null if there
+    /// is none. Never waits.
     certificate_ptr find(const identifier& name) const;
 
     /// The certificate for a TLS client. This is the way of a handshake, step by step:
     ///  1. `acme-tls/1` as the sole ALPN offer: the challenge certificate, or `errc::no_challenge`.
     ///  2. The server name is parsed; an IP address, a single label or anything that is not a name is refused
-    ///     (`invalid_identifier`). None at all: the certificate that the local address has, else `no_server_name`.
-    ///  3. Memory, exact, then by wildcard: found, and the handshake goes on.
+    ///     (`invalid_identifier`). None at all: the certificate that the local address has, else the application's own for such
+    ///     clients, else `manager_options::default_name`, else `no_server_name`.
+    ///  3. Memory, exact, then by wildcard; of either the application's own first, then by `manager_options::key_types`, and only
+    ///     what the client can use: found, and the handshake goes on. Can it use neither what is there nor what may be obtained:
+    ///     `tls_failed`. (With `manager_options::self_signed_meanwhile` a miss of an admitted name goes on without waiting.)
     ///  4. A miss: is the name admitted (`set_hosts()`, then `manager_options::admission`)? No: `name_not_allowed`.
     ///     Did it fail lately? Then what it failed with (`manager_options::retry`).
     ///  5. One flight per name: later callers join the first and share its outcome. Their number and time is bounded
@@ -115,6 +120,25 @@ public:
     /// Forget what failed for `name` and for every set of names that it is in, and what `admission` said of it: the next handshake,
     /// `cert()`, `manage()` or renewal tries again at once. A CA's `Retry-After` is forgotten with it.
     void forget_failures(const identifier& name);
+
+    // Certificates of the application's own, beside those that the manager obtains. Where both have a name, exactly or by wildcard,
+    // the application's serves the clients that can use it, until it has ended; then it serves only where there is no other. It is
+    // never ordered nor renewed, not part of `marshal()`, and `status()` shows it and events tell when it comes to its end.
+
+    /// Serve this certificate for all its names: the end-entity certificate, then its issuers, as PEM, and its key. It replaces one of
+    /// the application's own that was added in the same way for the same names with the same kind of key. Throws `error`: what
+    /// `certificate` and `private_key` throw (`invalid_certificate`, `invalid_key`, `key_mismatch`), `chain_incomplete` as
+    /// `verify_servable` does, `invalid_certificate` if no client can ask for any of its names, and `invalid_options` beyond
+    /// `manager_options::own_certificates_max`. Then nothing is changed.
+    void add_certificate(std::string_view chain_pem, std::string_view key_pem, own_certificate_options = {});
+    /// The same from files, which may be one: reads them at once, and again while `run()` or `serve()` does, every
+    /// `manager_options::certificate_files_interval`, on the worker. What has changed is taken if it is the same a second later,
+    /// so that nothing half-written serves, without a restart. If it cannot be read, is damaged, or the key is another one's, what
+    /// was read before stays, and an event `failed`, the log and `status()` say so. Throws as above, naming the file, and
+    /// `errc::store_failed` if a file cannot be read. Blocks for as long as the disk does.
+    void add_certificate_files(std::string chain_path, std::string key_path, own_certificate_options = {});
+    /// Serve no longer those of the application's own that have `name` among their names; false if there are none.
+    bool remove_certificate(const identifier& name);
 
     // Serving.
 
@@ -193,8 +217,8 @@ public:
 
     /// A stream of what happens from now on, for this caller alone. Any number of listeners.
     event_stream events();
-    /// Every certificate and every listed name: its state, last problem, next act and the reason. Costs a walk over all
-    /// of them.
+    /// Every certificate, those of the application among them, and every listed name: its state, last problem, next act and the
+    /// reason. Costs a walk over all of them.
     manager_status status() const;
     /// The one that serves `name`, or would. Nothing if `name` is neither listed nor known.
     std::optional<certificate_status> status(const identifier& name) const;

@@ -59,7 +59,12 @@ struct manager_options {
 
     /// In the order of preference; the CA's offer decides, and if one fails the next is tried.
     std::vector<challenge_type> challenges = {challenge_type::tls_alpn_01, challenge_type::http_01};
-    key_type certificate_key = key_type::ec_p256;
+    /// The keys of certificates, in the order of preference; of RSA keys one length. With more than one, such as P-256 and RSA
+    /// 2048, a name has a certificate with each, and a client gets the first that its ClientHello says it can use. Each is
+    /// obtained by an order of its own when the first client needs it, and renewed on its own; to the CA's limits they are
+    /// certificates for the same names. A certificate whose kind of key is not in here serves until its end, and the first
+    /// kind renews it.
+    std::vector<key_type> key_types = {key_type::ec_p256};
     key_type account_key = key_type::ec_p256;
 
     server_options server = {};
@@ -94,6 +99,22 @@ struct manager_options {
     rate renewal_info_polls = {std::chrono::milliseconds{200}, 50};
     /// What the CA allows. None: `known_limits(directory_url)`.
     std::optional<ca_limits> limits = {};
+
+    /// Clients that send no server name get what those get who ask for this one, unless the address that they connected to has a
+    /// certificate, or the application one of its own for them (`own_certificate_options::for_no_name`).
+    std::optional<identifier> default_name = {};
+    /// While the first certificate for an admitted name is on its way, or cannot be obtained, clients get one at once that the
+    /// manager signs itself, instead of waiting for `handshake_wait`. Good where clients do not look at certificates (load
+    /// balancers and monitors that ask whether TLS answers at all, devices under one's own control that wait for a first boot).
+    /// Bad for everything else: browsers and every client that verifies refuse it, some for good, where waiting for some
+    /// seconds would have served them, and people learn to click warnings away. It is neither saved nor renewed, is never in
+    /// `find()` and `status()`, and goes as soon as there is a real one.
+    bool self_signed_meanwhile = false;
+
+    /// The files of `manager::add_certificate_files()` are looked at this often, while `run()` or `serve()` does; from 1 s.
+    std::chrono::milliseconds certificate_files_interval = std::chrono::minutes{1};
+    /// Certificates of the application's own.
+    std::size_t own_certificates_max = 10'000;
 
     /// How long a handshake waits for a certificate that is being obtained: browsers give up after 30 s or more.
     std::chrono::milliseconds handshake_wait = std::chrono::seconds{30};
@@ -135,7 +156,7 @@ struct manager_options {
 
     std::shared_ptr<evercert::clock> clock = system_clock();
     std::shared_ptr<evercert::network> network = system_network();
-    /// Where `cache_file()` keeps its file; a store that is given has its own.
+    /// Where `cache_file()` keeps its file, and where those of `add_certificate_files()` are; a store that is given has its own.
     std::shared_ptr<evercert::disk> disk = system_disk();
     /// What the draws that spread renewals and retries begin with. None: something that nobody knows; a simulation gives
     /// one, to see the same twice.

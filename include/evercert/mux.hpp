@@ -1,41 +1,52 @@
 #pragma once
 
-#include <map>
 #include <memory>
-#include <string>
 #include <string_view>
-#include <utility>
 
 #include <evercert/http.hpp>
 
 namespace evercert {
 
-/// Handlers by path. A pattern is "/path", which matches that path alone, or "/path/", which matches everything
-/// below it; the longest match wins. "/" matches everything. A pattern may begin with a host, "example.com/path":
-/// such patterns go before those without. A path that is registered with a trailing slash only is redirected
-/// there (308), and so is a path with empty or dot segments to the one without: a handler sees clean paths, still
-/// percent-encoded otherwise.
+/// Handlers by host, method and path, by the rules of Go's ServeMux (1.22 and later).
 ///
-/// Reads are reentrant; `handle` must not run at the same time as anything else.
+/// A pattern is "[METHOD ][HOST]/PATH". Without a method it takes all; GET takes HEAD too. Without a host it takes all hosts.
+/// In the path a segment may be a wildcard:
+///
+///     /items/{id}         one segment, which is not empty
+///     /files/{path...}    the rest, which may be empty; only at the end
+///     /files/             the same without a name: everything below
+///     /{$}                the path "/" alone; only at the end
+///
+/// and `request::path_value("id")` is what stood there. Segments are compared, and values given, percent-decoded.
+///
+/// Of several patterns that match, the most specific one answers: the one that matches fewer requests. A pattern with a host goes
+/// before all without. Two of which neither is more specific, and which have a request in common, are refused when the
+/// second one is registered, so the order of registration does not matter: "/posts/{id}" and "/{resource}/latest" conflict,
+/// for "/posts/latest".
+///
+/// A path with empty or dot segments is redirected (308) to the clean one, also where these are percent-encoded, and a
+/// path to which only a slash is missing to the one with it. A path that is there under other methods is
+/// answered by 405 with `Allow`; what matches nothing by 404; `OPTIONS *` (RFC 9110, section 9.3.7) by 204.
+///
+/// `answer` is reentrant; `handle` must not run at the same time as anything else. A look-up costs the same for one host
+/// and for 100,000.
 class mux {
 public:
-    mux() = default;
+    mux();
+    ~mux();
+    mux(mux&&) noexcept;
+    mux& operator=(mux&&) noexcept;
 
-    /// Throws `error` with `errc::invalid_options` for a pattern without a slash or one that no clean path
-    /// matches, an empty handler, or a pattern that is there already.
+    /// Throws `error` with `errc::invalid_options` for a pattern that is none, that no clean path matches, or that
+    /// conflicts with another, which the text names with a path that both match; and for an empty handler.
     void handle(std::string_view pattern, handler);
 
-    /// The handler for a request; one that answers 404 if none matches, and `OPTIONS *` (RFC 9110, section
-    /// 9.3.7). Never empty.
-    handler find(const request&) const;
+    /// What the handler of the request answers. The mux must outlive the awaitable.
+    asio::awaitable<response> answer(request) const;
 
 private:
-    using entry = std::pair<const std::string, handler>;
-    /// The pattern that goes first for this host (empty = those without one): the path, the path with a slash,
-    /// the longest above it.
-    const entry* match(std::string_view host, std::string_view path) const;
-
-    std::map<std::string, handler, std::less<>> handlers_;
+    struct impl;
+    std::unique_ptr<impl> impl_;
 };
 
 }  // namespace evercert

@@ -3,57 +3,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/ip/address.hpp>
 
+#include <evercert/stream.hpp>
+#include <evercert/stream_operations.hpp>
+#include <evercert/stream_transfers.hpp>
+
 namespace evercert {
-
-/// A TCP address and port.
-struct endpoint {
-    asio::ip::address address = {};
-    std::uint16_t port = 0;
-    friend bool operator==(const endpoint&, const endpoint&) = default;
-};
-
-/// "192.0.2.1:443", "[2001:db8::1]:443".
-std::string to_string(const endpoint&);
-
-/// What a non-blocking read or write came to.
-struct io_result {
-    std::size_t size = 0;        ///< bytes moved
-    std::error_code error = {};  ///< `asio::error::would_block`, `asio::error::eof`, or what happened
-};
-
-/// A connected byte stream, driven by readiness: try, and wait where the answer is `would_block`.
-/// That shape lets OpenSSL work on the stream itself, without a second set of buffers.
-///
-/// Thread-bound to its executor. At most one `wait_readable` and one `wait_writable` at a time. A wait ends with
-/// `asio::error::operation_aborted` when it is cancelled or the stream is closed.
-class stream {
-public:
-    virtual ~stream() = default;
-
-    /// Never block, never throw. A size of 0 with no error is not returned for a non-empty buffer.
-    virtual io_result try_read(std::span<std::byte>) noexcept = 0;
-    virtual io_result try_write(std::span<const std::byte>) noexcept = 0;
-    virtual asio::awaitable<void> wait_readable() = 0;
-    virtual asio::awaitable<void> wait_writable() = 0;
-
-    /// Tell the peer that nothing more will be written. Ignored if the stream is closed.
-    virtual void shutdown_write() noexcept = 0;
-    /// End it now: waits in progress end with `operation_aborted`, tries answer `bad_descriptor`.
-    virtual void close() noexcept = 0;
-
-    virtual asio::any_io_executor get_executor() const = 0;
-    virtual endpoint local_endpoint() const = 0;
-    virtual endpoint remote_endpoint() const = 0;
-};
 
 /// A listening socket. Thread-bound to its executor.
 class listener {
@@ -102,6 +63,9 @@ struct network_options {
     /// Ask these name servers in place of those in resolv.conf, for a CA in a test set-up or a resolver of one's own.
     /// Port 0 means 53.
     std::vector<endpoint> name_servers = {};
+    /// Several sockets, in this process or in others of the same user, may listen on one address, and the kernel spreads
+    /// clients over them (SO_REUSEPORT): for one acceptor a thread, or a restart without a gap.
+    bool reuse_port = false;
 };
 
 /// Real sockets. Names are resolved by c-ares, which reads /etc/hosts and resolv.conf each time, tries as often
@@ -112,5 +76,14 @@ struct network_options {
 /// Listening on `[::]` takes IPv4 connections too, and on a machine without IPv6 those alone.
 std::shared_ptr<network> system_network() noexcept;
 std::shared_ptr<network> system_network(network_options options);
+
+/// A socket of the application's that listens for TCP connections, as a listener, which owns it from now on, also if this
+/// throws `error` with `errc::listen_failed`: it is no such socket.
+std::unique_ptr<listener> listen_on_socket(asio::any_io_executor executor, int native_socket);
+
+/// The sockets that systemd hands over (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), for `listen_on_socket` or
+/// `tls_acceptor::listen`. Empty if this process was not started with any. They are closed by exec from now on. Call it
+/// once: whoever gets a socket owns it.
+std::vector<int> inherited_sockets();
 
 }  // namespace evercert

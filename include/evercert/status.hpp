@@ -11,6 +11,7 @@
 #include <evercert/clock.hpp>
 #include <evercert/failure_class.hpp>
 #include <evercert/identifier.hpp>
+#include <evercert/key.hpp>
 
 namespace evercert {
 
@@ -26,6 +27,13 @@ enum class certificate_state {
 
 std::string_view to_string(certificate_state) noexcept;
 
+enum class certificate_origin {
+    managed,  ///< obtained and renewed by the manager
+    own,      ///< the application's, by `manager::add_certificate()`: neither ordered nor renewed
+};
+
+std::string_view to_string(certificate_origin) noexcept;
+
 /// What a manager does next for a certificate. Polls are told by `certificate_status::poll_at`.
 enum class next_act { none, poll_renewal_info, renew, obtain, forget };
 
@@ -38,9 +46,11 @@ struct last_problem {
     int failures = 0;  ///< in a row
 };
 
-/// What there is to know about one certificate, about a listed name that has none, or about names or a set of them that failed.
+/// What there is to know about one certificate (a name has one for each of `manager_options::key_types`), about a listed name that has none, or about names or a set of them that failed.
 struct certificate_status {
     std::vector<identifier> names;
+    certificate_origin origin = certificate_origin::managed;
+    std::optional<key_type> key;  ///< that it has, or is to have
     certificate_state state = certificate_state::not_asked_for;
     std::optional<wall_time> not_before;
     std::optional<wall_time> not_after;

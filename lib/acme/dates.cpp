@@ -10,7 +10,7 @@
 namespace evercert::acme {
 namespace {
 
-/// The longest date there is has 33 characters ("Wednesday, 09-Nov-94 08:49:37 GMT").
+/// With an offset and more digits than a clock has.
 constexpr std::size_t date_size_max = 64;
 
 wall_time clamp(date::sys_seconds time) {
@@ -33,13 +33,11 @@ bool fits(char c, char shape) {
     bool is_digit = c >= '0' && c <= '9';
     switch (shape) {
     case '9': return is_digit;
-    case '8': return is_digit || c == ' ';
-    case 'x': return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
     default: return c == shape;
     }
 }
 
-/// `shape` has 9 for a digit, 8 for a digit or a space, x for a letter, and other characters as themselves. The date library
+/// `shape` has 9 for a digit, and other characters as themselves. The date library
 /// computes with numbers that are not there, so it gets nothing else.
 bool has_shape(std::string_view text, std::string_view shape) {
     return std::equal(text.begin(), text.end(), shape.begin(), shape.end(), fits);
@@ -97,23 +95,6 @@ std::optional<wall_time> parse_rfc3339(std::string_view text) {
         return {};
     auto time = clamp(*local - *offset + leap);
     return time > wall_time::max() - fraction ? wall_time::max() : time + fraction;
-}
-
-std::optional<wall_time> parse_http_date(std::string_view text) {
-    if (text.size() > date_size_max)
-        return {};
-    // The second form has the whole name of the day.
-    auto from_comma = text.substr(std::min(text.find(','), text.size()));
-    std::optional<date::sys_seconds> time;
-    if (has_shape(text, "xxx, 99 xxx 9999 99:99:99 GMT"))
-        time = parse(text, "%a, %d %b %Y %H:%M:%S GMT");
-    else if (has_shape(from_comma, ", 99-xxx-99 99:99:99 GMT"))
-        time = parse(text, "%A, %d-%b-%y %H:%M:%S GMT");
-    else if (has_shape(text, "xxx xxx 89 99:99:99 9999"))
-        time = parse(text, "%a %b %e %H:%M:%S %Y");
-    if (!time)
-        return {};
-    return clamp(*time);
 }
 
 }  // namespace evercert::acme

@@ -6,6 +6,7 @@
 #include <evercert/clock.hpp>
 
 #include "base/wall_time.hpp"
+#include "http/http_date.hpp"
 
 namespace evercert::acme {
 
@@ -15,7 +16,6 @@ std::optional<wall_time> parse_rfc3339(std::string_view text);
 
 using evercert::to_rfc3339;
 
-/// RFC 9110, section 5.6.7, the obsolete forms too. Nothing for anything else, or a wrong day of the week.
-std::optional<wall_time> parse_http_date(std::string_view text);
+using evercert::parse_http_date;
 
 }  // namespace evercert::acme

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <utility>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
@@ -19,6 +20,12 @@ public:
 
     /// Throws `operation_aborted` if the waiting coroutine was cancelled.
     asio::awaitable<void> wait();
+    /// The same with a handler, `void(std::error_code)`, whatever is in the code: it is told of a notification and of a
+    /// cancellation alike.
+    template <typename Handler>
+    void async_wait(Handler&& handler) {
+        timer_.async_wait(std::forward<Handler>(handler));
+    }
     void notify_all() { timer_.cancel(); }
     /// Wakes the one that has waited longest.
     void notify_one() { timer_.cancel_one(); }

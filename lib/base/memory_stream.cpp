@@ -112,6 +112,39 @@ io_result failed(const std::error_code& why) noexcept {
     return result;
 }
 
+/// Has a share of the pipes, since whoever else has the stream may destroy it meanwhile. The context owns it, with the timer
+/// that it waits for.
+class waiting {
+public:
+    waiting(readiness what, std::shared_ptr<pipe> in, std::shared_ptr<pipe> out, wait_handler::pointer handler)
+        : what_{what}, in_{std::move(in)}, out_{std::move(out)}, handler_{std::move(handler)} {}
+
+    bool is_over() const noexcept {
+        return cancelled_ || (what_ == readiness::readable ? in_->wakes_reader() : out_->wakes_writer());
+    }
+    void go_on(const std::shared_ptr<waiting>& self) {
+        if (!is_over())
+            return changed().async_wait([self](const std::error_code&) { self->go_on(self); });
+        std::error_code why;
+        if (cancelled_ || in_->reader_closed)
+            why = asio::error::operation_aborted;
+        wait_handler::end(std::move(handler_), why);
+    }
+    void cancel() {
+        cancelled_ = true;
+        changed().notify_all();
+    }
+
+private:
+    event& changed() noexcept { return what_ == readiness::readable ? in_->readable : out_->writable; }
+
+    readiness what_;
+    std::shared_ptr<pipe> in_;
+    std::shared_ptr<pipe> out_;
+    wait_handler::pointer handler_;
+    bool cancelled_ = false;
+};
+
 class memory_stream final : public stream {
 public:
     memory_stream(
@@ -127,8 +160,7 @@ public:
 
     io_result try_read(std::span<std::byte>) noexcept override;
     io_result try_write(std::span<const std::byte>) noexcept override;
-    asio::awaitable<void> wait_readable() override;
-    asio::awaitable<void> wait_writable() override;
+    void start_wait(readiness, wait_handler::pointer) override;
     void shutdown_write() noexcept override;
     void close() noexcept override;
     asio::any_io_executor get_executor() const override { return executor_; }
@@ -178,27 +210,18 @@ io_result memory_stream::try_write(std::span<const std::byte> data) noexcept {
     return result;
 }
 
-// The pipe outlives the stream in a wait, since whoever else has the stream may destroy it meanwhile.
-
-asio::awaitable<void> memory_stream::wait_readable() {
-    auto in = in_;
-    if (in->wakes_reader())
-        co_await asio::post(executor_, asio::use_awaitable);
-    while (!in->wakes_reader())
-        co_await in->readable.wait();
-    if (in->reader_closed)
-        throw std::system_error{asio::error::operation_aborted};
-}
-
-asio::awaitable<void> memory_stream::wait_writable() {
-    auto in = in_;
-    auto out = out_;
-    if (out->wakes_writer())
-        co_await asio::post(executor_, asio::use_awaitable);
-    while (!out->wakes_writer())
-        co_await out->writable.wait();
-    if (in->reader_closed)
-        throw std::system_error{asio::error::operation_aborted};
+void memory_stream::start_wait(readiness what, wait_handler::pointer handler) {
+    const auto slot = handler->slot();
+    const auto begun = std::make_shared<waiting>(what, in_, out_, std::move(handler));
+    if (slot.is_connected())
+        asio::cancellation_slot{slot}.assign([weak = std::weak_ptr{begun}](asio::cancellation_type) {
+            if (const auto there = weak.lock())
+                there->cancel();
+        });
+    if (begun->is_over())
+        asio::post(executor_, [begun] { begun->go_on(begun); });
+    else
+        begun->go_on(begun);
 }
 
 void memory_stream::shutdown_write() noexcept {

@@ -1,6 +1,7 @@
 #include "base/socket.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -50,7 +51,6 @@ descriptor accept_tcp_socket(int listening, asio::ip::tcp::endpoint& peer, std::
         descriptor accepted{::accept4(listening, peer.data(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC)};
         if (accepted) {
             error.clear();
-            disable_nagle(accepted.get());
             return accepted;
         }
         if (!is_of_the_peer(errno)) {
@@ -58,6 +58,13 @@ descriptor accept_tcp_socket(int listening, asio::ip::tcp::endpoint& peer, std::
             return {};
         }
     }
+}
+
+std::error_code make_non_blocking(int socket) noexcept {
+    const int status = ::fcntl(socket, F_GETFL);
+    if (status < 0 || ::fcntl(socket, F_SETFL, status | O_NONBLOCK) != 0 || ::fcntl(socket, F_SETFD, FD_CLOEXEC) != 0)
+        return last_error();
+    return {};
 }
 
 void disable_nagle(int socket) noexcept {

@@ -36,6 +36,9 @@ std::error_code last_error() noexcept;
 /// forked in between would hold the port.
 descriptor open_tcp_socket(const asio::ip::tcp& protocol, std::error_code&) noexcept;
 
+/// A socket that somebody else opened: non-blocking and closed by exec from now on.
+std::error_code make_non_blocking(int socket) noexcept;
+
 /// The next connection of a listening socket, non-blocking, closed by exec. `would_block` if there is none.
 descriptor accept_tcp_socket(int listening, asio::ip::tcp::endpoint& peer, std::error_code&) noexcept;
 

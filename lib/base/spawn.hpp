@@ -23,14 +23,23 @@ public:
     explicit remote_cancellation(asio::any_io_executor executor) : executor_{std::move(executor)} {}
 
     asio::cancellation_slot slot() noexcept { return signal_.slot(); }
+    const asio::any_io_executor& executor() const noexcept { return executor_; }
 
     static void emit(std::shared_ptr<remote_cancellation> self) {
         const auto executor = self->executor_;
         asio::dispatch(executor, [self = std::move(self)] {
-            if (!self->ended_)
-                self->signal_.emit(asio::cancellation_type::terminal);
+            self->asked_ = true;
+            self->interrupt();
         });
     }
+
+    /// The coroutine's own way to end what it awaits, and go on after it has reset its cancellation state. On its executor.
+    void interrupt() {
+        if (!ended_)
+            signal_.emit(asio::cancellation_type::terminal);
+    }
+    /// Somebody else wants it to end. On its executor.
+    bool asked() const noexcept { return asked_; }
 
     /// The coroutine's work, after whose end nothing is emitted any more.
     template <typename T>
@@ -52,7 +61,9 @@ private:
 
     asio::any_io_executor executor_;
     asio::cancellation_signal signal_;
-    bool ended_ = false;  ///< touched on `executor_` alone
+    // Touched on `executor_` alone.
+    bool ended_ = false;
+    bool asked_ = false;
 };
 
 /// Run `work` on another executor, a serial one, and resume here with what it returned or threw. Cancellation of the caller

@@ -47,6 +47,15 @@ public:
     std::size_t write(std::uint64_t at, std::string_view content, std::error_code& failed) override {
         return repeat([&] { return ::pwrite(get(), content.data(), content.size(), static_cast<off_t>(at)); }, failed);
     }
+    file_info info(std::error_code& failed) override {
+        struct stat now = {};
+        report(::fstat(get(), &now) == 0, failed);
+        file_info result;
+        result.size = static_cast<std::uint64_t>(now.st_size);
+        result.modified =
+            wall_time{std::chrono::seconds{now.st_mtim.tv_sec} + std::chrono::nanoseconds{now.st_mtim.tv_nsec}};
+        return result;
+    }
     void clear(std::error_code& failed) override { report(::ftruncate(get(), 0) == 0, failed); }
     void sync(std::error_code& failed) override { report(::fsync(get()) == 0, failed); }
     void close(std::error_code& failed) override { report(::close(fd_.release()) == 0, failed); }

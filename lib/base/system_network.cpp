@@ -11,7 +11,8 @@ constexpr std::uint16_t dns_port = 53;
 
 class system_network_type final : public network {
 public:
-    explicit system_network_type(network_options options) : name_servers_{std::move(options.name_servers)} {
+    explicit system_network_type(network_options options)
+        : name_servers_{std::move(options.name_servers)}, reuse_port_{options.reuse_port} {
         for (auto& server : name_servers_)
             if (server.port == 0)
                 server.port = dns_port;
@@ -22,11 +23,12 @@ public:
     }
     asio::awaitable<std::unique_ptr<stream>> connect(endpoint to) override { return tcp_connect(std::move(to)); }
     std::unique_ptr<listener> listen(asio::any_io_executor executor, endpoint at) override {
-        return tcp_listen(executor, at);
+        return tcp_listen(executor, at, reuse_port_);
     }
 
 private:
     std::vector<endpoint> name_servers_;
+    bool reuse_port_;
 };
 
 }  // namespace

@@ -41,7 +41,10 @@ void task_group::keep_alive(std::weak_ptr<const void> owner) { state_->owner = s
 void task_group::spawn(asio::awaitable<void> work) { spawn(state_->executor, std::move(work)); }
 
 void task_group::spawn(asio::any_io_executor executor, asio::awaitable<void> work) {
-    const auto remote = std::make_shared<remote_cancellation>(executor);
+    spawn(std::make_shared<remote_cancellation>(std::move(executor)), std::move(work));
+}
+
+void task_group::spawn(std::shared_ptr<remote_cancellation> remote, asio::awaitable<void> work) {
     const auto child = state_->children.insert(state_->children.end(), remote);
     auto ended = [state = state_, child](std::exception_ptr thrown) {
         state->children.erase(child);
@@ -52,7 +55,7 @@ void task_group::spawn(asio::any_io_executor executor, asio::awaitable<void> wor
     };
     auto supervised = remote_cancellation::supervise(remote, std::move(work));
     asio::co_spawn(
-        executor, hold(state_->owner.lock(), std::move(supervised)),
+        remote->executor(), hold(state_->owner.lock(), std::move(supervised)),
         asio::bind_cancellation_slot(remote->slot(), asio::bind_executor(state_->executor, std::move(ended))));
     if (state_->closed)
         remote_cancellation::emit(remote);

@@ -11,6 +11,8 @@
 
 namespace evercert {
 
+class remote_cancellation;
+
 /// Coroutines with one owner, who cancels and joins them: nothing that evercert starts outlives what started it.
 /// The only place of the library that spawns.
 ///
@@ -30,6 +32,8 @@ public:
     /// Start a child on the group's executor, or on another, which must be serial: a strand, or of one thread.
     void spawn(asio::awaitable<void>);
     void spawn(asio::any_io_executor, asio::awaitable<void>);
+    /// The same on the executor of `child`, by which the child can be interrupted alone.
+    void spawn(std::shared_ptr<remote_cancellation> child, asio::awaitable<void>);
 
     /// Ask every child to end. New children may be spawned afterwards.
     void cancel();

@@ -71,12 +71,16 @@ void set(int socket, int level, int option, int value) noexcept {
     ::setsockopt(socket, level, option, &value, sizeof value);
 }
 
-descriptor bind_and_listen(const asio::ip::tcp::endpoint& at, std::error_code& failure) noexcept {
+descriptor bind_and_listen(const asio::ip::tcp::endpoint& at, bool reuse_port, std::error_code& failure) noexcept {
     auto opened = open_tcp_socket(at.protocol(), failure);
     if (failure)
         return opened;
     // Connections of the process before us in TIME_WAIT must not keep us from the port.
     set(opened.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (reuse_port)
+        set(opened.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+    // What it accepts inherits this, and needs no call of its own.
+    disable_nagle(opened.get());
     if (at.address().is_v6() && at.address().is_unspecified())
         set(opened.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (::bind(opened.get(), at.data(), static_cast<socklen_t>(at.size())) != 0 ||
@@ -102,15 +106,40 @@ const char* advice(const std::error_code& failure) noexcept {
     }
 }
 
+int option_of(int socket, int level, int option) noexcept {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return ::getsockopt(socket, level, option, &value, &length) == 0 ? value : -1;
+}
+
 }  // namespace
 
-std::unique_ptr<listener> tcp_listen(const asio::any_io_executor& executor, const endpoint& at) {
+std::unique_ptr<listener> listen_on_socket(asio::any_io_executor executor, int native_socket) {
+    descriptor owned{native_socket};
+    const auto refuse = [native_socket](const char* why) {
+        return error{errc::listen_failed, fmt::format("cannot listen on the socket {}: {}", native_socket, why)};
+    };
+    const int family = option_of(native_socket, SOL_SOCKET, SO_DOMAIN);
+    if (family < 0)
+        throw refuse("it is no socket of this process");
+    if ((family != AF_INET && family != AF_INET6) || option_of(native_socket, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
+        throw refuse("it is not one of TCP (in systemd: ListenStream= with a port)");
+    if (option_of(native_socket, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+        throw refuse("it does not listen (in systemd: Accept=no)");
+    disable_nagle(native_socket);
+    if (const auto failure = make_non_blocking(native_socket))
+        throw refuse(failure.message().c_str());
+    return std::make_unique<tcp_listener>(
+        executor, family == AF_INET ? asio::ip::tcp::v4() : asio::ip::tcp::v6(), std::move(owned));
+}
+
+std::unique_ptr<listener> tcp_listen(const asio::any_io_executor& executor, const endpoint& at, bool reuse_port) {
     auto target = to_asio(at);
     std::error_code failure;
-    auto listening = bind_and_listen(target, failure);
+    auto listening = bind_and_listen(target, reuse_port, failure);
     if (failure && at.address.is_v6() && at.address.is_unspecified() && means_no_ipv6(failure)) {
         target = {asio::ip::address_v4::any(), at.port};
-        listening = bind_and_listen(target, failure);
+        listening = bind_and_listen(target, reuse_port, failure);
     }
     if (failure)
         throw error{

@@ -13,6 +13,6 @@ namespace evercert {
 inline constexpr int listen_backlog = 4096;
 
 /// Throws `error` with `errc::listen_failed`.
-std::unique_ptr<listener> tcp_listen(const asio::any_io_executor&, const endpoint& at);
+std::unique_ptr<listener> tcp_listen(const asio::any_io_executor&, const endpoint& at, bool reuse_port);
 
 }  // namespace evercert

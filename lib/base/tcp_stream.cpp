@@ -4,11 +4,14 @@
 #include <sys/socket.h>
 
 #include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include <evercert/error.hpp>
+
+#include "base/wait_completion.hpp"
 
 namespace evercert {
 namespace {
@@ -47,10 +50,7 @@ std::error_code connect_error(int socket) noexcept {
 }  // namespace
 
 tcp_stream::tcp_stream(asio::ip::tcp::socket connected, endpoint remote)
-    : socket_{std::move(connected)},
-      handle_{socket_.native_handle()},
-      local_{local_endpoint_of(handle_)},
-      remote_{std::move(remote)} {}
+    : socket_{std::move(connected)}, handle_{socket_.native_handle()}, remote_{std::move(remote)} {}
 
 io_result tcp_stream::try_read(std::span<std::byte> into) noexcept {
     if (handle_ < 0)
@@ -82,16 +82,15 @@ io_result tcp_stream::try_write(std::span<const std::byte> data) noexcept {
     }
 }
 
-asio::awaitable<void> tcp_stream::wait_readable() {
-    if (handle_ < 0)
-        throw std::system_error{asio::error::operation_aborted};
-    co_await socket_.async_wait(asio::socket_base::wait_read, asio::use_awaitable);
-}
-
-asio::awaitable<void> tcp_stream::wait_writable() {
-    if (handle_ < 0)
-        throw std::system_error{asio::error::operation_aborted};
-    co_await socket_.async_wait(asio::socket_base::wait_write, asio::use_awaitable);
+void tcp_stream::start_wait(readiness what, wait_handler::pointer waiting) {
+    if (handle_ < 0) {
+        asio::post(socket_.get_executor(), [waiting = std::move(waiting)]() mutable {
+            wait_handler::end(std::move(waiting), asio::error::operation_aborted);
+        });
+        return;
+    }
+    const auto type = what == readiness::readable ? asio::socket_base::wait_read : asio::socket_base::wait_write;
+    socket_.async_wait(type, wait_completion{std::move(waiting)});
 }
 
 void tcp_stream::shutdown_write() noexcept {

@@ -15,18 +15,17 @@ public:
 
     io_result try_read(std::span<std::byte>) noexcept override;
     io_result try_write(std::span<const std::byte>) noexcept override;
-    asio::awaitable<void> wait_readable() override;
-    asio::awaitable<void> wait_writable() override;
+    void start_wait(readiness, wait_handler::pointer) override;
     void shutdown_write() noexcept override;
     void close() noexcept override;
     asio::any_io_executor get_executor() const override { return socket_.get_executor(); }
-    endpoint local_endpoint() const override { return local_; }
+    /// Asked each time: few want to know, and it is a system call.
+    endpoint local_endpoint() const override { return handle_ < 0 ? endpoint{} : local_endpoint_of(handle_); }
     endpoint remote_endpoint() const override { return remote_; }
 
 private:
     mutable asio::ip::tcp::socket socket_;  // asio's get_executor() is not const
     int handle_;                            // -1 once closed
-    endpoint local_;
     endpoint remote_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "crypto/der_look.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/pem.hpp"
 #include "crypto/x509_time.hpp"
@@ -95,9 +96,12 @@ void held_certificate::keep(bytes_view leaf, bytes_view pkcs8) {
             fmt::format("a private key of {} bytes is none that evercert takes", packed.secret.size())};
     data_ = std::make_unique_for_overwrite<unsigned char[]>(leaf.size() + packed.secret.size());
     std::ranges::copy(packed.secret, std::ranges::copy(leaf, data_.get()).out);
-    leaf_size_ = static_cast<std::uint32_t>(leaf.size());
+    leaf_size_ = static_cast<std::uint32_t>(leaf.size()) & leaf_size_max;
     key_size_ = static_cast<std::uint16_t>(packed.secret.size());
     public_at_ = static_cast<std::uint16_t>(packed.public_at);
+    type_ = static_cast<unsigned>(look_at_key(pkcs8).value_or(key_type::ec_p256)) & 7U;
+    const auto scheme = look_at_signature(leaf);
+    signed_with_ = (scheme ? static_cast<unsigned>(*scheme) : unknown_scheme) & unknown_scheme;
 }
 
 certificate_ptr held_certificate::get() const {

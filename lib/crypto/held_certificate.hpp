@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <evercert/certificate.hpp>
+#include <evercert/client_support.hpp>
 
 #include "crypto/certificate_id.hpp"
 #include "crypto/issuer_chain.hpp"
@@ -34,6 +35,13 @@ public:
     const std::vector<identifier>& names() const noexcept { return names_; }
     wall_time not_before() const noexcept { return not_before_; }
     wall_time not_after() const noexcept { return not_after_; }
+    /// Of the key: of one that is damaged anything, until `get` finds that out.
+    key_type type() const noexcept { return static_cast<key_type>(type_); }
+    /// Whether it is signed with one of these; true if nobody knows.
+    bool is_signed_with_any(signature_schemes schemes) const noexcept {
+        return schemes.has_all() || signed_with_ == unknown_scheme ||
+            schemes.has(static_cast<signature_scheme>(signed_with_));
+    }
 
     /// The same object for all that ask, until `drop_parsed`. Takes 0.3 ms if it must be parsed (RSA: 1 ms). Throws
     /// `error`: `invalid_certificate`, `invalid_key`, `key_mismatch`, or `name_mismatch` if the record had other names.
@@ -60,7 +68,12 @@ private:
     wall_time not_before_;
     wall_time not_after_;
     std::unique_ptr<unsigned char[]> data_;  ///< the end-entity certificate, then the key: one allocation
-    std::uint32_t leaf_size_ = 0;
+    // In eight bytes: four more would be eight, for alignment.
+    static constexpr std::uint32_t leaf_size_max = (1U << 24U) - 1;  ///< PEM is read up to 256 KiB
+    static constexpr std::uint32_t unknown_scheme = 31;
+    std::uint32_t leaf_size_ : 24 = 0;
+    std::uint32_t type_ : 3 = 0;                      ///< a `key_type`
+    std::uint32_t signed_with_ : 5 = unknown_scheme;  ///< a `signature_scheme`
     std::uint16_t key_size_ = 0;
     std::uint16_t public_at_ = 0;
     std::shared_ptr<const issuer_chain> issuers_;

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <evercert/error.hpp>
+#include <evercert/tls_context.hpp>
+#include <evercert/tls_stream.hpp>
 
 #include "base/connect.hpp"
 #include "base/outcome.hpp"
@@ -14,8 +16,6 @@
 #include "http/connection_pool.hpp"
 #include "http/exchange.hpp"
 #include "http/url.hpp"
-#include "tls/context.hpp"
-#include "tls/tls_stream.hpp"
 
 namespace evercert {
 

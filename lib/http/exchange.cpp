@@ -35,10 +35,11 @@ asio::awaitable<void> http_exchange::run() {
             if (decoder.failure())
                 throw_refused(*decoder.failure());
         }
-        if (decoder.message().status >= 200) {
+        auto& message = decoder.message();
+        if (message.status >= 200) {
             // Bytes that nobody asked for: whoever reads them next would take them for an answer.
             reusable = decoder.keep_alive() && unread_.empty();
-            answer = std::move(decoder.message());
+            answer = std::move(message);
             co_return;
         }
     }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <evercert/http.hpp>
 
@@ -16,49 +17,59 @@ struct http1_failure {
     std::string_view what;
 };
 
-/// Collects the bytes of a head and refuses what no parser may be lenient about, as soon as it comes: bare CR and
-/// bare LF, NUL and other control characters, folded lines. Boost.Beast has unfolded lines before it hands them
-/// out.
+struct http1_limits {
+    std::size_t head_max = 0;
+    std::size_t body_max = 0;  ///< of a whole body
+    std::size_t field_max = 16 << 10;
+    std::size_t fields_max = 100;
+};
+
+/// Finds the end of a head, and refuses what no parser may be lenient about as soon as it comes: bare CR and
+/// bare LF, NUL and other control characters, folded lines, what is too long.
 class http1_head_scanner {
 public:
-    explicit http1_head_scanner(std::size_t head_max) : head_max_{head_max} {}
+    explicit http1_head_scanner(const http1_limits& limits)
+        : head_max_{limits.head_max}, field_max_{limits.field_max} {}
 
-    /// Takes what belongs to the head and returns how many bytes that were.
-    std::size_t feed(std::string_view data);
+    /// `input` is all that came so far: what was seen before is not looked at again. Stops at the end of the head.
+    void scan(std::string_view input);
 
-    bool started() const noexcept { return !text_.empty(); }
+    /// A byte of the message has come. An empty line before it does not count.
+    bool started() const noexcept { return at_ > begin_; }
     bool complete() const noexcept { return complete_; }
     const std::optional<http1_failure>& failure() const noexcept { return failure_; }
-    /// With the empty line that ends it.
-    const std::string& text() const noexcept { return text_; }
+    /// Where the head begins and, once it is complete, ends, with the empty line; or where it was refused.
+    std::size_t begin() const noexcept { return begin_; }
+    std::size_t end() const noexcept { return at_; }
 
 private:
-    bool accept(char);
-    void refuse(std::string_view why, int status = 400) { failure_ = http1_failure{status, why}; }
+    bool scan_line(std::string_view input);
+    bool end_line();
+    bool refuse(std::string_view why, int status = 400) {
+        failure_ = http1_failure{status, why};
+        return false;
+    }
 
-    std::string text_;
     std::size_t head_max_;
-    std::size_t line_size_ = 0;
+    std::size_t field_max_;
+    std::size_t at_ = 0;
+    std::size_t begin_ = 0;
+    std::size_t line_ = 0;  ///< where the line begins
     std::optional<http1_failure> failure_;
-    char previous_ = '\n';
     bool first_line_ = true;
-    bool skipped_line_ = false;
     bool complete_ = false;
 };
 
-/// A head by its parts, as they stood on the wire.
+/// A head by its parts. `method` and `target` refer to the text that was parsed.
 struct http1_head {
-    std::string method, target;  ///< of a request
-    int status = 0;              ///< of a response
-    int version = 11;            ///< 10 or 11
-    evercert::fields fields;
-
-    /// A head with more fields than this is refused: browsers send 20, proxies add 10.
-    static constexpr std::size_t fields_max = 100;
+    std::string_view method, target;  ///< of a request
+    int status = 0;                   ///< of a response
+    int version = 11;                 ///< 10 or 11
+    std::vector<evercert::fields::place> places = {};
 };
 
 /// `text` is a whole head that went through the scanner.
-std::optional<http1_failure> parse_request_head(std::string_view text, http1_head& into);
-std::optional<http1_failure> parse_response_head(std::string_view text, http1_head& into);
+std::optional<http1_failure> parse_request_head(std::string_view text, std::size_t fields_max, http1_head& into);
+std::optional<http1_failure> parse_response_head(std::string_view text, std::size_t fields_max, http1_head& into);
 
 }  // namespace evercert

@@ -1,55 +1,19 @@
-#include <algorithm>
-
 #include <evercert/http.hpp>
 
-#include "http/ascii.hpp"
-
 namespace evercert {
-
-namespace {
-
-auto named(std::string_view name) {
-    return [name](const fields::value_type& field) { return equals_ignoring_case(field.first, name); };
-}
-
-}  // namespace
-
-std::string_view fields::get(std::string_view name) const noexcept {
-    const auto found = std::find_if(values_.begin(), values_.end(), named(name));
-    return found == values_.end() ? std::string_view{} : std::string_view{found->second};
-}
-
-bool fields::has(std::string_view name) const noexcept {
-    return std::any_of(values_.begin(), values_.end(), named(name));
-}
-
-std::vector<std::string_view> fields::all(std::string_view name) const {
-    std::vector<std::string_view> result;
-    for (const auto& [key, value] : values_)
-        if (equals_ignoring_case(key, name))
-            result.push_back(value);
-    return result;
-}
-
-void fields::set(std::string_view name, std::string_view value) {
-    const auto first = std::find_if(values_.begin(), values_.end(), named(name));
-    if (first == values_.end())
-        return add(name, value);
-    first->second = value;
-    values_.erase(std::remove_if(std::next(first), values_.end(), named(name)), values_.end());
-}
-
-void fields::add(std::string_view name, std::string_view value) {
-    values_.emplace_back(std::string{name}, std::string{value});
-}
-
-void fields::erase(std::string_view name) { std::erase_if(values_, named(name)); }
 
 std::string_view request::path() const noexcept { return std::string_view{target}.substr(0, target.find('?')); }
 
 std::string_view request::query() const noexcept {
     const auto mark = target.find('?');
     return mark == std::string::npos ? std::string_view{} : std::string_view{target}.substr(mark + 1);
+}
+
+std::string_view request::path_value(std::string_view name) const noexcept {
+    for (const auto& [key, value] : path_values)
+        if (key == name)
+            return value;
+    return {};
 }
 
 bool request::is_safe() const noexcept {
@@ -63,6 +27,18 @@ response::response(int status) : response{status, std::string{reason_phrase(stat
 
 response::response(int status, std::string body) : status{status}, body{std::move(body)} {
     fields.add("Content-Type", "text/plain; charset=utf-8");
+}
+
+response response::stream(body_producer producer) {
+    response made;
+    made.producer = std::move(producer);
+    return made;
+}
+
+response response::stream(body_producer producer, std::uint64_t size) {
+    response made = stream(std::move(producer));
+    made.producer_size = size;
+    return made;
 }
 
 std::string_view reason_phrase(int status) noexcept {

@@ -19,46 +19,73 @@ bool replaces(const held_certificate& fresh, const held_certificate& there) {
 
 }  // namespace
 
-certificate_index::certificate_index(std::size_t parsed_max, damage_handler on_damage)
-    : parsed_{parsed_max}, on_damage_{std::move(on_damage)} {}
+certificate_index::certificate_index(
+    std::size_t parsed_max, damage_handler on_damage, const certificate_choice& preferred)
+    : preferred_{preferred}, parsed_{parsed_max}, on_damage_{std::move(on_damage)} {}
 
-certificate_index::~certificate_index() { replace(std::vector<held_ptr>{}); }
+certificate_index::~certificate_index() {
+    replace({}, false);
+    replace({}, true);
+}
 
 certificate_index::leftovers::~leftovers() {
     for (const held_ptr& cert : to_drop)
         cert->drop_parsed();
 }
 
-certificate_index::map::const_iterator certificate_index::look_up(const map& in, const identifier& name) {
-    auto found = in.find(name.value());
-    if (found == in.end())
+certificate_index::entry* certificate_index::look_up(const identifier& name, const certificate_choice& choice) const {
+    entry* second = nullptr;
+    entry* found = pick(name.value(), choice, second);
+    if (!found)
         if (const auto wildcard = name.wildcard())
-            found = in.find(wildcard->value());
-    return found;
+            found = pick(wildcard->value(), choice, second);
+    return found ? found : second;
 }
 
-certificate_ptr certificate_index::find(const identifier& name) {
+certificate_index::entry* certificate_index::pick(
+    std::string_view name, const certificate_choice& choice, entry*& second) const {
+    for (const bool own : {true, false}) {
+        if (own && !choice.takes_own())
+            continue;
+        for (const auto kind : choice) {
+            const map& there = maps_of(own)[static_cast<std::size_t>(kind)];
+            if (there.empty())
+                continue;
+            const auto at = there.find(name);
+            if (at == there.end())
+                continue;
+            if (at->second->held->is_signed_with_any(choice.signatures()))
+                return at->second;
+            if (!second)
+                second = at->second;
+        }
+    }
+    return nullptr;
+}
+
+certificate_index::found_certificate certificate_index::find(const identifier& name, const certificate_choice& choice) {
     for (;;) {
         held_ptr cold;
+        bool own = false;
         {
             const std::shared_lock lock{mutex_};
-            const auto found = look_up(by_name_, name);
-            if (found == by_name_.end())
-                return nullptr;
-            entry& there = *found->second;
-            there.wanted.note(today());
-            if (there.parsed) {
-                there.mark_used();
-                return there.parsed;
+            entry* const there = look_up(name, choice);
+            if (!there)
+                return {};
+            there->wanted.note(today());
+            own = there->own;
+            if (there->parsed) {
+                there->mark_used();
+                return {there->parsed, own};
             }
-            cold = there.held;
+            cold = there->held;
         }
         try {
             auto parsed = cold->get();
             keep_parsed(cold, parsed);
-            return parsed;
+            return {std::move(parsed), own};
         } catch (const error& e) {
-            // Whoever removes it tells; then there may be a wildcard that covers the name. Each round removes a
+            // Whoever removes it tells; then there may be another one that serves the name. Each round removes a
             // certificate, so there is an end.
             if (remove(cold) && on_damage_)
                 on_damage_(cold, e);
@@ -66,37 +93,51 @@ certificate_ptr certificate_index::find(const identifier& name) {
     }
 }
 
-held_ptr certificate_index::find_held(const identifier& name) const {
+held_ptr certificate_index::find_held(const identifier& name, const certificate_choice& choice) const {
     const std::shared_lock lock{mutex_};
-    const auto found = look_up(by_name_, name);
-    return found == by_name_.end() ? nullptr : found->second->held;
+    const auto* found = look_up(name, choice);
+    return found ? found->held : nullptr;
 }
 
 void certificate_index::publish(const held_ptr& cert) {
     leftovers left;
     const std::unique_lock lock{mutex_};
-    add(cert, left);
+    add(cert, false, left);
+}
+
+void certificate_index::publish_own(const held_ptr& cert) {
+    leftovers left;
+    const std::unique_lock lock{mutex_};
+    add(cert, true, left);
 }
 
 void certificate_index::put_back(const held_ptr& cert, const held_ptr& failed) {
     leftovers left;
     const std::unique_lock lock{mutex_};
     take_away(*failed, left);
-    add(cert, left);
+    add(cert, false, left);
 }
 
-void certificate_index::replace(const std::vector<held_ptr>& all) {
+void certificate_index::replace(const std::vector<held_ptr>& all) { replace(all, false); }
+
+void certificate_index::replace_own(const std::vector<held_ptr>& all) { replace(all, true); }
+
+void certificate_index::replace(const std::vector<held_ptr>& all, bool own) {
     leftovers left;
     const std::unique_lock lock{mutex_};
-    const auto before = std::exchange(by_name_, {});
-    for (const auto& [name, there] : before)
-        unlink(*there, left);
+    const auto before = std::exchange(own ? own_ : managed_, {});
+    for (const map& of_kind : before)
+        for (const auto& [name, there] : of_kind)
+            unlink(*there, left);
     for (const held_ptr& cert : all)
-        add(cert, left);
+        add(cert, own, left);
     // Those without a name live until the end of this function.
-    for (const auto& [name, there] : before)
-        if (const auto at = by_name_.find(there->held->names().front().value()); at != by_name_.end())
-            at->second->wanted.succeed(there->wanted, today());
+    for (const map& of_kind : before)
+        for (const auto& [name, there] : of_kind) {
+            const map& now = map_of(*there->held, own);
+            if (const auto at = now.find(there->held->names().front().value()); at != now.end())
+                at->second->wanted.succeed(there->wanted, today());
+        }
 }
 
 void certificate_index::replace(const std::vector<certificate_ptr>& all) {
@@ -115,21 +156,28 @@ bool certificate_index::remove(const held_ptr& cert) {
 
 bool certificate_index::take_away(const held_certificate& cert, leftovers& left) {
     bool was_there = false;
-    for (const identifier& name : cert.names()) {
-        const auto at = by_name_.find(name.value());
-        if (at == by_name_.end() || at->second->held.get() != &cert)
-            continue;
-        entry& there = *at->second;
-        by_name_.erase(at);
-        unlink(there, left);
-        was_there = true;
+    for (const bool own : {false, true}) {
+        map& there = map_of(cert, own);
+        for (const identifier& name : cert.names()) {
+            const auto at = there.find(name.value());
+            if (at == there.end() || at->second->held.get() != &cert)
+                continue;
+            entry& leaves = *at->second;
+            there.erase(at);
+            unlink(leaves, left);
+            was_there = true;
+        }
     }
     return was_there;
 }
 
 std::size_t certificate_index::size() const {
     const std::shared_lock lock{mutex_};
-    return by_name_.size();
+    std::size_t names = 0;
+    for (const maps* all : {&own_, &managed_})
+        for (const map& of_kind : *all)
+            names += of_kind.size();
+    return names;
 }
 
 std::uint32_t certificate_index::asked(const held_certificate& cert) const {
@@ -144,21 +192,30 @@ std::size_t certificate_index::parsed() const {
 }
 
 certificate_index::entry* certificate_index::entry_of(const held_certificate& cert) const {
+    entry* const there = entry_of(cert, false);
+    return there ? there : entry_of(cert, true);
+}
+
+certificate_index::entry* certificate_index::entry_of(const held_certificate& cert, bool own) const {
+    const map& there = map_of(cert, own);
+    if (there.empty())
+        return nullptr;
     for (const identifier& name : cert.names()) {
-        const auto at = by_name_.find(name.value());
-        if (at != by_name_.end() && at->second->held.get() == &cert)
+        const auto at = there.find(name.value());
+        if (at != there.end() && at->second->held.get() == &cert)
             return at->second;
     }
     return nullptr;
 }
 
-void certificate_index::add(const held_ptr& cert, leftovers& left) {
-    entry* there = entry_of(*cert);
+void certificate_index::add(const held_ptr& cert, bool own, leftovers& left) {
+    entry* there = entry_of(*cert, own);
     if (!there)
-        there = new entry{cert};  // owned by the names that lead to it
+        there = new entry{cert, own};  // owned by the names that lead to it
+    const map& of_kind = map_of(*cert, own);
     for (const identifier& name : cert->names()) {
-        const auto at = by_name_.find(name.value());
-        if (at == by_name_.end() || replaces(*cert, *at->second->held))
+        const auto at = of_kind.find(name.value());
+        if (at == of_kind.end() || replaces(*cert, *at->second->held))
             link(name.value(), *there, left);
     }
     if (there->names == 0)
@@ -171,11 +228,12 @@ void certificate_index::add(const held_ptr& cert, leftovers& left) {
 void certificate_index::link(std::string_view name, entry& to, leftovers& left) {
     ++to.names;
     entry* replaced = nullptr;
-    if (const auto at = by_name_.find(name); at != by_name_.end()) {
+    map& of_kind = map_of(*to.held, to.own);
+    if (const auto at = of_kind.find(name); at != of_kind.end()) {
         replaced = at->second;
-        by_name_.erase(at);
+        of_kind.erase(at);
     }
-    by_name_.emplace(name, &to);
+    of_kind.emplace(name, &to);
     if (replaced) {
         to.wanted.succeed(replaced->wanted, today());
         unlink(*replaced, left);

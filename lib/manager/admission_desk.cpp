@@ -1,5 +1,8 @@
 #include "manager/admission_desk.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -14,13 +17,19 @@ admission_desk::answer admission_desk::known(const identifier& name) const {
     if (!context_.options.admission)
         return context_.all.admits(name) ? answer::yes : answer::no;
     const auto now = context_.counted_time();
-    const auto key = certificate_key({name});
+    std::array<std::string, key_kinds> keys;
+    for (std::size_t kind = 0; kind < key_kinds; ++kind)
+        keys[kind] = certificate_key({name}, static_cast<key_kind>(kind));
     const auto known = context_.all.with_failures([&](const failure_book& book) {
         if (book.find(key_of(name), now))
             return answer::no;
-        return book.last(key) ? answer::yes : answer::ask;
+        const bool failed = std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return book.last(key); });
+        return failed ? answer::yes : answer::ask;
     });
-    return known == answer::ask && context_.all.certificate(key) ? answer::yes : known;
+    const bool there = known == answer::ask && std::any_of(keys.begin(), keys.end(), [&](const auto& key) {
+                           return context_.all.certificate(key).has_value();
+                       });
+    return there ? answer::yes : known;
 }
 
 error admission_desk::refusal(const identifier& name) {

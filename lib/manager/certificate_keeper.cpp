@@ -1,6 +1,7 @@
 #include "manager/certificate_keeper.hpp"
 
 #include <algorithm>
+#include <cstddef>
 
 #include <evercert/error.hpp>
 
@@ -50,8 +51,8 @@ certificate_keeper::certificate_keeper(
 
 // The ways in.
 
-asio::awaitable<certificate_ptr> certificate_keeper::obtain(std::vector<identifier> names) {
-    job wanted{std::move(names), purpose::application};
+asio::awaitable<certificate_ptr> certificate_keeper::obtain(std::vector<identifier> names, key_kind kind) {
+    job wanted{std::move(names), kind, purpose::application};
     auto first = co_await as_outcome(join(wanted));
     // The flight may have been a handshake's, which does not wait for our limits as an application does.
     if (first.thrown && is_own_limit(describe(first.thrown)) && limits_.can_issue(wanted.names, kind_of(wanted)).now)
@@ -59,23 +60,24 @@ asio::awaitable<certificate_ptr> certificate_keeper::obtain(std::vector<identifi
     co_return first.get();
 }
 
-asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(identifier name) {
+asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(
+    std::vector<identifier> names, key_kind kind) {
     // What is known is refused here: a flood of such names starts no flights.
-    if (admissions_.known(name) == admission_desk::answer::no) {
-        context_.tell(event_type::refused, {name});
-        throw admission_desk::refusal(name);
-    }
-    std::vector<identifier> names{name};
-    job wanted{std::move(names), purpose::handshake};
+    for (const auto& name : names)
+        if (admissions_.known(name) == admission_desk::answer::no) {
+            context_.tell(event_type::refused, {name});
+            throw admission_desk::refusal(name);
+        }
+    job wanted{std::move(names), kind, purpose::handshake};
     refuse_failed(wanted);
     co_return co_await join(std::move(wanted));
 }
 
-asio::awaitable<void> certificate_keeper::obtain_in_background(identifier name) {
+asio::awaitable<void> certificate_keeper::obtain_in_background(std::vector<identifier> names, key_kind kind) {
     // A client decides how often this happens: what there is to tell was told by the flight.
-    const auto result = co_await as_outcome(obtain_for_handshake(name));
+    const auto result = co_await as_outcome(obtain_for_handshake(names, kind));
     if (result.thrown)
-        context_.log(log_level::debug, "no certificate for {}: {}", name.value(), describe(result.thrown).text);
+        context_.log(log_level::debug, "no certificate for {}: {}", to_string(names), describe(result.thrown).text);
 }
 
 asio::awaitable<void> certificate_keeper::renew(std::string key, semaphore::permit turn) {
@@ -83,16 +85,18 @@ asio::awaitable<void> certificate_keeper::renew(std::string key, semaphore::perm
     if (!record)
         co_return;
     context_.log(log_level::info, "renewing the certificate for {}", to_string(record->names()));
-    job due{std::move(key), record->names(), purpose::renewal};
+    job due{renewed_under(context_, key), record->names(), purpose::renewal};
     due.turn = std::make_shared<semaphore::permit>(std::move(turn));
     const auto result = co_await as_outcome(join(due));
-    // A success planned it. The flight may have been a handshake's, which knows nothing of the plan.
+    // A success planned what it is kept under. The flight may have been a handshake's, which knows nothing of the plan.
+    if (!result.thrown && due.key != key)
+        plan_.plan(key);
     if (!result.thrown)
         co_return;
     const auto now = context_.counted_time();
     const bool remembered =
         context_.all.with_failures([&](const failure_book& book) { return book.find(due.key, now) != nullptr; });
-    plan_.plan_later(due.key, remembered ? duration{renewal_plan::after_failure} : duration{unremembered_wait});
+    plan_.plan_later(key, remembered ? duration{renewal_plan::after_failure} : duration{unremembered_wait});
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
@@ -175,7 +179,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
     // Another machine may have been faster.
     if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, wanted.why == purpose::renewal))
         co_return loaded;
-    const auto obtained = co_await orders_.place(wanted.key, wanted.names, so_far);
+    const auto obtained = co_await orders_.place(wanted.key, wanted.names, type_of(wanted), so_far);
     const auto unusable = why_unusable(obtained, wanted.names.front());
     if (unusable) {
         co_await orders_.drop_pending(wanted.key);  // its certificate will not be better the next time
@@ -184,6 +188,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
     const auto kind = kind_of(wanted);
     limits_.issued(wanted.names, kind);
     context_.tell(kind.renewal ? event_type::renewed : event_type::obtained, wanted.names, [&](manager_event& event) {
+        event.key = obtained->key().type();
         event.serial = obtained->serial();
     });
     auto kept = co_await shelf_.keep(wanted.key, make_record(wanted, obtained), std::move(held));
@@ -200,6 +205,10 @@ std::exception_ptr certificate_keeper::why_unusable(const certificate_ptr& obtai
         return std::current_exception();
     }
     return nullptr;
+}
+
+key_type certificate_keeper::type_of(const job& wanted) const {
+    return context_.wanted(kind_in(wanted.key)).value_or(context_.options.key_types.front());
 }
 
 certificate_record certificate_keeper::make_record(const job& wanted, const certificate_ptr& obtained) const {
@@ -241,14 +250,16 @@ void certificate_keeper::remember_failure(const job& wanted, std::exception_ptr 
     const auto current = context_.all.certificate(wanted.key);
     const bool expired = current && current->certificate->not_after() <= now;
     context_.log(
-        expired ? log_level::error : log_level::warning, "no {}certificate for {}: {}", current ? "new " : "",
-        to_string(wanted.names), failed.text);
+        expired ? log_level::error : log_level::warning, "no {}certificate ({}) for {}: {}", current ? "new " : "",
+        to_string(type_of(wanted)), to_string(wanted.names), failed.text);
     context_.tell(event_type::failed, wanted.names, [&](manager_event& event) {
         event.failure = failed.kind;
+        event.key = type_of(wanted);
         event.text = failed.text;
     });
     context_.tell(event_type::retry_planned, wanted.names, [&](manager_event& event) {
         event.failure = failed.kind;
+        event.key = type_of(wanted);
         event.next = current ? plan_next(facts_of(context_, wanted.key, *current), now, context_.options.retry).at
                              : record.retry_at;
     });
@@ -295,7 +306,8 @@ void certificate_keeper::memory_is_there() {
 
 void certificate_keeper::forget_failures(const identifier& name) {
     auto keys = context_.all.keys_with(name);
-    keys.insert(certificate_key({name}));
+    for (std::size_t kind = 0; kind < key_kinds; ++kind)
+        keys.insert(certificate_key({name}, static_cast<key_kind>(kind)));
     context_.all.with_failures([&](failure_book& book) {
         for (const auto& key : keys) {
             book.forget(key);

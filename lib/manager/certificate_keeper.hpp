@@ -34,12 +34,14 @@ public:
 
     /// For the application: waits for the limiters as long as it takes, and asks the CA even if it failed a moment ago,
     /// unless the CA said when.
-    asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names);
-    /// For a TLS client: is the name admitted, did it fail lately, does a limiter have it wait too long? Then
+    asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names, key_kind);
+    /// For a TLS client: are the names admitted, did they fail lately, does a limiter have it wait too long? Then
     /// refused at once.
-    asio::awaitable<certificate_ptr> obtain_for_handshake(identifier name);
+    asio::awaitable<certificate_ptr> obtain_for_handshake(std::vector<identifier> names, key_kind);
     /// The same without a client who waits for it: errors go to the log.
-    asio::awaitable<void> obtain_in_background(identifier name);
+    asio::awaitable<void> obtain_in_background(std::vector<identifier> names, key_kind);
+    /// The application asks for a name, if it has to be asked. Throws as `admission_desk::admit` does.
+    asio::awaitable<void> admit(identifier name) { return admissions_.admit(std::move(name)); }
     /// When it is due. Whatever it comes to is planned, remembered and told. `turn` ends when it has passed the limits.
     asio::awaitable<void> renew(std::string key, semaphore::permit turn);
 
@@ -47,12 +49,13 @@ public:
     asio::awaitable<void> load_all();
     /// As far as it is known without asking the application. From any thread.
     bool is_refused(const identifier& name) const { return admissions_.known(name) == admission_desk::answer::no; }
+    bool is_admitted(const identifier& name) const { return admissions_.known(name) == admission_desk::answer::yes; }
     /// Failures, ledger and limits are in memory.
     void memory_is_there();
     /// The application changed its mind about `name`, or mended what failed.
     void forget_failures(const identifier& name);
-    order_kind kind_of(const std::vector<identifier>& names) const {
-        return orders_.kind_of(certificate_key(names), names);
+    order_kind kind_of(const std::string& key, const std::vector<identifier>& names) const {
+        return orders_.kind_of(key, names);
     }
 
     /// After a renewal that nobody remembers as a failure, such as one that joined a handshake's flight.
@@ -64,8 +67,8 @@ private:
     /// A certificate that is on its way: what it is for, and under which key it is kept.
     class job {
     public:
-        job(std::vector<identifier> names, purpose why)
-            : key{certificate_key(names)}, names{std::move(names)}, why{why} {}
+        job(std::vector<identifier> names, key_kind kind, purpose why)
+            : key{certificate_key(names, kind)}, names{std::move(names)}, why{why} {}
         job(std::string key, std::vector<identifier> names, purpose why)
             : key{std::move(key)}, names{std::move(names)}, why{why} {}
 
@@ -87,6 +90,7 @@ private:
     asio::awaitable<bool> read_memory();
     std::exception_ptr why_unusable(const certificate_ptr&, const identifier&) const;
     certificate_record make_record(const job&, const certificate_ptr&) const;
+    key_type type_of(const job&) const;
     void remember_failure(const job&, std::exception_ptr);
     void refuse_failed(const job&) const;
     order_kind kind_of(const job& wanted) const { return orders_.kind_of(wanted.key, wanted.names); }

@@ -1,5 +1,7 @@
 #include "manager/certificate_shelf.hpp"
 
+#include <utility>
+
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -15,12 +17,11 @@ certificate_shelf::certificate_shelf(
 // From the store.
 
 asio::awaitable<certificate_ptr> certificate_shelf::load(std::string key, std::vector<identifier> names, bool later) {
-    if (const auto stored = co_await context_.safe.load(key)) {
+    if (auto record = co_await stored(key)) {
         try {
-            auto record = read_certificate(*stored);
             const auto current = context_.all.certificate(key);
-            if (!current || current->gives_way_to(record))
-                co_return take_loaded(key, names, std::move(record));
+            if (!current || current->gives_way_to(*record))
+                co_return take_loaded(key, names, std::move(*record));
         } catch (const std::exception& e) {
             context_.log(
                 log_level::warning, "the store's certificate for {} is not used: {}", to_string(names), e.what());
@@ -38,6 +39,27 @@ asio::awaitable<certificate_ptr> certificate_shelf::load(std::string key, std::v
     co_return nullptr;
 }
 
+/// Before names had one of each kind, all were kept as P-256 is.
+asio::awaitable<std::optional<certificate_record>> certificate_shelf::stored(std::string key) {
+    const auto kind = kind_in(key);
+    std::vector<std::string> places{key};
+    if (kind != key_kind::ec_p256)
+        places.push_back(for_kind(key, key_kind::ec_p256));
+    for (const auto& place : places) {
+        const auto value = co_await context_.safe.load(place);
+        if (!value)
+            continue;
+        try {
+            auto record = read_certificate(*value);
+            if (kind_of(record.certificate->type()) == kind)
+                co_return record;
+        } catch (const std::exception& e) {
+            context_.log(log_level::warning, "{} in the store is not used: {}", place, e.what());
+        }
+    }
+    co_return std::nullopt;
+}
+
 certificate_ptr certificate_shelf::take_loaded(
     const std::string& key, const std::vector<identifier>& names, certificate_record record) {
     auto loaded = record.certificate->get();
@@ -50,25 +72,45 @@ certificate_ptr certificate_shelf::take_loaded(
 asio::awaitable<void> certificate_shelf::load_each() {
     auto keys = co_await context_.safe.list(std::string{certificates_prefix});
     // From the end, and each goes as it is read: the list's memory becomes that of what is loaded.
-    for (; !keys.empty(); keys.pop_back()) {
-        const auto& key = keys.back();
-        if (context_.all.certificate(key))
-            continue;
-        const auto stored = co_await context_.safe.load(key);
-        if (!stored || context_.all.certificate(key))
-            continue;
-        try {
-            auto record = read_certificate(*stored);
-            // When to ask is not written down each time, so after a restart all would be asked for at once.
-            if (record.poll_at && *record.poll_at <= context_.now())
-                record.poll_at = context_.now() + std::chrono::duration_cast<duration>(record.draw * polls_spread);
-            index_.publish(record.certificate);
-            context_.all.set_certificate(key, std::move(record));
-            plan_.plan(key);
-        } catch (const std::exception& e) {
-            context_.log(log_level::error, "{} in the store is not used: {}", key, e.what());
-        }
+    for (; !keys.empty(); keys.pop_back())
+        if (!context_.all.certificate(keys.back()))
+            co_await load_one(keys.back());
+}
+
+asio::awaitable<void> certificate_shelf::load_one(std::string key) {
+    const auto value = co_await context_.safe.load(key);
+    if (!value || context_.all.certificate(key))
+        co_return;
+    std::string misplaced;
+    try {
+        auto record = read_certificate(*value);
+        if (const auto kind = kind_of(record.certificate->type()); kind != kind_in(key))
+            misplaced = std::exchange(key, for_kind(key, kind));
+        if (!misplaced.empty() && context_.all.certificate(key))
+            co_return;
+        // When to ask is not written down each time, so after a restart all would be asked for at once.
+        if (record.poll_at && *record.poll_at <= context_.now())
+            record.poll_at = context_.now() + std::chrono::duration_cast<duration>(record.draw * polls_spread);
+        index_.publish(record.certificate);
+        context_.all.set_certificate(key, std::move(record));
+        plan_.plan(key);
+    } catch (const std::exception& e) {
+        context_.log(log_level::error, "{} in the store is not used: {}", key, e.what());
     }
+    if (!misplaced.empty())
+        co_await move_to(std::move(key), std::move(misplaced));
+}
+
+/// To where its kind of key is kept.
+asio::awaitable<void> certificate_shelf::move_to(std::string to, std::string from) {
+    if (!context_.all.certificate(to))
+        co_return;  // damaged
+    const auto there = co_await context_.safe.load(to);
+    if (there)
+        co_return;  // and is loaded in its turn
+    co_await context_.safe.save(to);
+    if (!context_.safe.is_unsaved(to) && !context_.all.certificate(from))
+        context_.safe.mark_unsaved(from);
 }
 
 // Into handshakes.
@@ -103,8 +145,9 @@ void certificate_shelf::publish(const std::string& key, certificate_record recor
     plan_.plan(key);
     context_.safe.notify();
     if (how == event_type::loaded)
-        context_.tell(event_type::loaded, names);
+        context_.tell(event_type::loaded, names, [&](manager_event& event) { event.key = held->type(); });
     context_.tell(event_type::published, names, [&](manager_event& event) {
+        event.key = held->type();
         if (const auto parsed = held->if_parsed())
             event.serial = parsed->serial();
         event.next = held->not_after();
@@ -141,6 +184,7 @@ void certificate_shelf::roll_back(const certificate_ptr& fresh) {
     plan_.plan_after_failure(ended->key);
     context_.tell(event_type::rolled_back, names, [&](manager_event& event) {
         event.text = text;
+        event.key = fresh->key().type();
         event.serial = fresh->serial();
     });
 }
@@ -169,6 +213,7 @@ void certificate_shelf::drop_damaged(const held_ptr& damaged, const error& why) 
         context_.all.forget_certificate(*key);
     context_.tell(event_type::failed, names, [&](manager_event& event) {
         event.failure = failure_class::local;
+        event.key = damaged->type();
         event.text = text;
     });
 }
@@ -197,7 +242,8 @@ asio::awaitable<void> certificate_shelf::remove(std::string key, certificate_rec
     plan_.take(key);
     context_.all.with_failures([&](failure_book& book) { return book.forget(key); });
     trials_.forget(key);
-    context_.tell(event_type::forgotten, gone.names());
+    context_.tell(
+        event_type::forgotten, gone.names(), [&](manager_event& event) { event.key = gone.certificate->type(); });
     co_await context_.safe.remove(std::move(key));
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ public:
     static std::string trial_key(const std::string& certificate_key) { return "trial/" + certificate_key; }
 
 private:
+    asio::awaitable<std::optional<certificate_record>> stored(std::string key);
+    asio::awaitable<void> load_one(std::string key);
+    asio::awaitable<void> move_to(std::string to, std::string from);
     certificate_ptr take_loaded(const std::string& key, const std::vector<identifier>& names, certificate_record);
     void publish(const std::string& key, certificate_record, event_type);
     asio::awaitable<bool> remove_unless_renewed(std::string key, certificate_record gone);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,16 @@ struct manager_context {
     /// Not to be called within `state::with_failures` and `with_ledger`.
     wall_time counted_time() const {
         return all.counted_time({options.clock->wall(), options.clock->steady()}, options.clock_tolerance);
+    }
+
+    /// The kind of key that is preferred.
+    key_kind preferred() const { return kind_of(options.key_types.front()); }
+    /// The keys of this kind that are wanted; nothing if none is.
+    std::optional<key_type> wanted(key_kind kind) const {
+        for (const auto type : options.key_types)
+            if (kind_of(type) == kind)
+                return type;
+        return std::nullopt;
     }
 
     /// What changed without anybody who waits for it to be saved.

@@ -53,6 +53,8 @@ std::string to_json(const manager_event& event) {
         line["failure"] = to_string(*event.failure);
     if (event.next)
         line["next"] = acme::to_rfc3339(*event.next);
+    if (event.key)
+        line["key"] = to_string(*event.key);
     if (!event.serial.empty())
         line["serial"] = event.serial;
     return json::serialize(line);

@@ -1,5 +1,8 @@
 #include "manager/impl.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
@@ -12,6 +15,20 @@
 namespace evercert {
 namespace {
 
+void check_key_types(const std::vector<key_type>& types) {
+    std::set<key_kind> kinds;
+    for (const auto type : types) {
+        if (type == key_type::ed25519)
+            throw error{errc::invalid_options, "manager_options::key_types: public CAs do not sign Ed25519 keys"};
+        if (!kinds.insert(kind_of(type)).second)
+            throw error{
+                errc::invalid_options,
+                "manager_options::key_types has a kind of key twice, which no client could choose between"};
+    }
+    if (kinds.empty())
+        throw error{errc::invalid_options, "manager_options::key_types is empty: name at least one"};
+}
+
 void check(const manager_options& options) {
     const auto require = [](bool fulfilled, const char* text) {
         if (!fulfilled)
@@ -20,9 +37,10 @@ void check(const manager_options& options) {
     require(!options.challenges.empty(), "manager_options::challenges is empty: name at least one");
     require(
         options.clock && options.network && options.disk, "manager_options::clock, network and disk must not be null");
+    check_key_types(options.key_types);
     require(
-        options.certificate_key != key_type::ed25519,
-        "manager_options::certificate_key: public CAs do not sign Ed25519 keys");
+        options.certificate_files_interval >= std::chrono::seconds{1},
+        "manager_options::certificate_files_interval is 1 s or longer");
     require(
         options.account_key != key_type::ed25519, "manager_options::account_key: most CAs do not take Ed25519 keys");
     require(
@@ -70,13 +88,6 @@ state::bounds bounds_of(const manager_options& options) {
     return bounds;
 }
 
-/// A socket for both families shows IPv4 addresses as IPv6 ones (RFC 4291, section 2.5.5.2).
-asio::ip::address plain_address(const asio::ip::address& address) {
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    return address;
-}
-
 issuer make_issuer(
     const manager_options& options, std::shared_ptr<tls_alpn_solver> tls_alpn_01, std::shared_ptr<http_solver> http_01,
     logger log) {
@@ -99,9 +110,10 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
       watch{given},
       events{options.events_waiting_max},
       all{options.directory_url, bounds_of(options)},
+      preferred{options.key_types},
       index{
           options.parsed_certificates_max,
-          [this](const held_ptr& damaged, const error& why) { shelf.drop_damaged(damaged, why); }},
+          [this](const held_ptr& damaged, const error& why) { shelf.drop_damaged(damaged, why); }, preferred},
       http_01{std::make_shared<http_solver>()},
       tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
       tasks{strand, report_failures()},
@@ -122,6 +134,7 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
       plan{context},
       on_trial{options.rejections_max},
       shelf{context, index, plan, on_trial},
+      own{context, index, blocking},
       orders{context, accounts, clock, limits, blocking, make_issuer(options, tls_alpn_01, http_01, log)},
       certificates{context, shelf, orders, accounts, clock, limits, plan},
       renewals{context, index, certificates, shelf, accounts, clock, limits, plan},
@@ -147,14 +160,30 @@ asio::awaitable<certificate_ptr> manager::impl::obtain(std::vector<identifier> n
     if (names.empty() || names.size() > names_max)
         throw error{
             errc::invalid_options, fmt::format("a certificate has 1 to {} names, not {}", names_max, names.size())};
+    const auto first = context.preferred();
     certificate_ptr known;
-    if (names.size() == 1)
-        known = index.find(names.front());
-    else if (const auto record = all.certificate(certificate_key(names)))
+    if (names.size() == 1) {
+        auto found = index.find(names.front(), preferred);
+        if (found.own && is_current(found.certificate))
+            co_return found.certificate;
+        known = index.find(names.front(), preferred.of(first).managed()).certificate;
+    } else if (const auto record = all.certificate(certificate_key(names, first))) {
         known = parsed_or_dropped(record->certificate);
-    if (is_current(known))
-        co_return known;
-    co_return co_await certificates.obtain(std::move(names));
+    }
+    if (!is_current(known))
+        known = co_await certificates.obtain(names, first);
+    obtain_others(names);
+    co_return known;
+}
+
+void manager::impl::obtain_others(const std::vector<identifier>& names) {
+    for (const auto type : options.key_types) {
+        const auto kind = kind_of(type);
+        const bool there = names.size() == 1 ? index.find_held(names.front(), preferred.of(kind).managed()) != nullptr
+                                             : all.certificate(certificate_key(names, kind)).has_value();
+        if (kind != context.preferred() && !there)
+            obtain_later(names, kind);
+    }
 }
 
 certificate_ptr manager::impl::parsed_or_dropped(const held_ptr& held) {
@@ -164,77 +193,6 @@ certificate_ptr manager::impl::parsed_or_dropped(const held_ptr& held) {
         shelf.drop_damaged(held, e);
     }
     return nullptr;
-}
-
-asio::awaitable<certificate_ptr> manager::impl::obtain_for_handshake(identifier name) {
-    co_return co_await certificates.obtain_for_handshake(std::move(name));
-}
-
-manager::impl::looked_up manager::impl::look_up(const client_hello& hello) {
-    if (hello.is_challenge()) {
-        auto answer = tls_alpn_01->find(hello.server_name);
-        if (!answer)
-            throw error{errc::no_challenge, "no validation of " + quoted(hello.server_name) + " is in progress"};
-        return {std::move(answer), {}};
-    }
-    if (hello.server_name.empty()) {
-        const auto address = identifier::parse(plain_address(hello.local.address).to_string());
-        auto by_address = address ? index.find(*address) : nullptr;
-        if (!by_address)
-            throw error{errc::no_server_name, "the client sent no server name"};
-        return {std::move(by_address), {}};
-    }
-    auto name = identifier::parse(hello.server_name);
-    // Names of the reverse tree are for validations of addresses alone (RFC 8738, section 6).
-    if (!name || name->type() == identifier::kind::ip || name->is_wildcard() || from_reverse_arpa(name->value()))
-        throw error{
-            errc::invalid_identifier, quoted(hello.server_name) + " is not a name that a certificate can be for"};
-    auto found = index.find(*name);
-    return {std::move(found), std::move(name)};
-}
-
-asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hello) {
-    const auto self = shared_from_this();
-    auto known = look_up(hello);
-    if (is_current(known.found))
-        co_return known.found;
-    if (!known.name)
-        throw error{errc::certificate_expired, "the certificate of this address has expired"};
-    auto work = enter(self, obtain_for_handshake(*known.name));
-    auto what = "obtaining a certificate for " + known.name->value();
-    auto result = co_await as_outcome(within(*options.clock, options.handshake_wait, std::move(what), std::move(work)));
-    // Better an expired certificate than none: some clients take it, and the others learn what is wrong.
-    if (result.thrown && known.found && !describe(result.thrown).is_cancellation())
-        co_return known.found;
-    co_return result.get();
-}
-
-bool manager::impl::is_current(const certificate_ptr& cert) const {
-    return cert && cert->not_after() > options.clock->wall();
-}
-
-context_lookup manager::impl::lookup_for_context() {
-    // The context may outlive the manager.
-    return [weak = weak_from_this()](const client_hello& hello) -> certificate_ptr {
-        const auto self = weak.lock();
-        if (!self || self->destroyed)
-            throw error{errc::stopped, "the manager is gone"};
-        auto known = self->look_up(hello);
-        if (known.name && !known.found && self->certificates.is_refused(*known.name)) {
-            self->context.tell(event_type::refused, {*known.name});
-            throw admission_desk::refusal(*known.name);
-        }
-        if (known.name && !self->is_current(known.found))
-            self->obtain_later(std::move(*known.name));
-        return known.found;
-    };
-}
-
-void manager::impl::obtain_later(identifier name) {
-    asio::post(strand, [self = shared_from_this(), name = std::move(name)] {
-        if (!self->stopping && self->tasks.size() < self->options.waiters_max)
-            self->tasks.spawn(self->certificates.obtain_in_background(name));
-    });
 }
 
 void manager::impl::handshake_ended(const certificate_ptr& used, handshake_result how) noexcept {
@@ -248,6 +206,10 @@ void manager::impl::handshake_ended(const certificate_ptr& used, handshake_resul
 }
 
 // State.
+
+void manager::impl::own_changed() {
+    asio::post(strand, [self = shared_from_this()] { self->own.changed(); });
+}
 
 void manager::impl::hosts_changed() {
     if (hosts_posted.exchange(true))
@@ -292,6 +254,7 @@ manager::impl::background_work::background_work(impl& of) : of_{of} {
     of_.background->spawn(of_.renewals.count_days());
     of_.background->spawn(of_.renewals.follow_clock());
     of_.background->spawn(of_.clock.watch());
+    of_.background->spawn(of_.own.watch());
     of_.background->spawn(of_.safe.keep_saving());
     of_.background->spawn(of_.safe.keep_saving_lazily());
     if (of_.options.renewal_info)

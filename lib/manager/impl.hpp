@@ -31,8 +31,10 @@
 #include "manager/event_bus.hpp"
 #include "manager/order_desk.hpp"
 #include "manager/order_limits.hpp"
+#include "manager/own_certificates.hpp"
 #include "manager/renewal_plan.hpp"
 #include "manager/renewer.hpp"
+#include "manager/self_signer.hpp"
 #include "manager/state.hpp"
 #include "manager/trial.hpp"
 #include "manager/vault.hpp"
@@ -85,8 +87,8 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
 
     // Certificates. On the strand:
     asio::awaitable<certificate_ptr> obtain(std::vector<identifier> names);
-    asio::awaitable<certificate_ptr> obtain_for_handshake(identifier name);
     certificate_ptr parsed_or_dropped(const held_ptr&);
+    void obtain_others(const std::vector<identifier>& names);
 
     // From any thread:
     asio::awaitable<certificate_ptr> get_certificate(client_hello) override;
@@ -95,12 +97,20 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     // From any thread, without waiting: steps 1 to 3 of a handshake. Without `found` it is a miss of `name`.
     struct looked_up {
         certificate_ptr found;
-        std::optional<identifier> name;
+        bool own = false;                ///< the application's
+        std::optional<identifier> name;  ///< that the client asked for
+        std::optional<key_kind> wanted;  ///< that is obtained for this client, if it can use any that is
+        bool takes_self_signed = false;
     };
     looked_up look_up(const client_hello&);
+    looked_up look_up_nameless(const client_hello&, const certificate_choice&);
+    looked_up look_up_name(identifier, const certificate_choice&);
+    /// A better one than what was found for a client like this is obtained in the background.
+    void improve(const looked_up&);
     bool is_current(const certificate_ptr&) const;
     context_lookup lookup_for_context();
-    void obtain_later(identifier name);
+    void obtain_later(std::vector<identifier> names, key_kind);
+    void own_changed();
 
     // State. From any thread:
     void hosts_changed();
@@ -156,7 +166,9 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     watch_channel watch;
     event_bus events;
     state all;
+    const certificate_choice preferred;
     certificate_index index;
+    self_signer signer;
     const std::shared_ptr<http_solver> http_01;
     const std::shared_ptr<tls_alpn_solver> tls_alpn_01;
     evercert::mux mux;
@@ -172,6 +184,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     renewal_plan plan;
     trials on_trial;
     certificate_shelf shelf;
+    own_certificates own;
     order_desk orders;
     certificate_keeper certificates;
     renewer renewals;

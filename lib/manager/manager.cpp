@@ -73,6 +73,22 @@ manager_status manager::status() const { return impl_->status(); }
 
 std::optional<certificate_status> manager::status(const identifier& name) const { return impl_->status(name); }
 
+void manager::add_certificate(std::string_view chain_pem, std::string_view key_pem, own_certificate_options options) {
+    impl_->own.add(chain_pem, key_pem, options);
+    impl_->own_changed();
+}
+
+void manager::add_certificate_files(std::string chain_path, std::string key_path, own_certificate_options options) {
+    impl_->own.add_files({std::move(chain_path), std::move(key_path)}, options);
+    impl_->own_changed();
+}
+
+bool manager::remove_certificate(const identifier& name) {
+    const bool removed = impl_->own.remove(name);
+    impl_->own_changed();
+    return removed;
+}
+
 void manager::handle(std::string_view pattern, handler answer) {
     if (!impl_->https.get().empty())
         throw error{errc::invalid_options, "handle() comes before serve(): requests are being answered already"};

@@ -18,7 +18,8 @@ order_desk::order_desk(
       worker_{std::move(blocking)},
       issuer_{std::move(orders_by)} {}
 
-asio::awaitable<certificate_ptr> order_desk::place(std::string key, std::vector<identifier> names, course& so_far) {
+asio::awaitable<certificate_ptr> order_desk::place(
+    std::string key, std::vector<identifier> names, key_type with, course& so_far) {
     auto& learned = so_far.learned_;
     // What the attempt before taught stays, what came of it does not.
     learned.try_again = false;
@@ -42,7 +43,7 @@ asio::awaitable<certificate_ptr> order_desk::place(std::string key, std::vector<
     if (placed.thrown)
         limits_.not_issued(names, kind);  // nothing was finalized
     auto ready = placed.get();
-    auto its_key = co_await make_key(worker_, context_.options.certificate_key);
+    auto its_key = co_await make_key(worker_, with);
     co_await save_pending(key, ready.url, its_key);
     auto completed = co_await as_outcome(issuer_.complete(*client, std::move(ready), std::move(its_key), names));
     if (completed.thrown && describe(completed.thrown).code == errc::order_invalid) {
@@ -102,7 +103,9 @@ asio::awaitable<certificate_ptr> order_desk::resume_pending(
     const auto current = context_.all.certificate(key);
     const bool over = current && current->certificate->key_pem() == pending->key.to_pem();
     certificate_ptr found;
-    if (!over && pending->directory_url == context_.options.directory_url) {
+    // Before names had one certificate of each kind, an order was for any.
+    const bool of_kind = evercert::kind_of(pending->key.type()) == kind_in(key);
+    if (!over && of_kind && pending->directory_url == context_.options.directory_url) {
         const auto age = context_.now() - pending->at;
         const bool hangs = age < duration{} || age > issuer::processing_max;
         const bool may_be_good = age >= duration{} && age <= issuer::lookup_max;
@@ -136,7 +139,11 @@ order_kind order_desk::kind_of(const std::string& key, const std::vector<identif
     order_kind kind;
     const auto record = context_.all.certificate(key);
     kind.renewal = record.has_value();
-    kind.repeats = record && limits_.is_repeat(*record, names);
+    // With whatever key.
+    for (const auto type : context_.options.key_types) {
+        const auto other = context_.all.certificate(for_kind(key, evercert::kind_of(type)));
+        kind.repeats = kind.repeats || (other && limits_.is_repeat(*other, names));
+    }
     kind.replaces = !replaces(key).empty();
     return kind;
 }

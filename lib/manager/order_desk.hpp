@@ -36,7 +36,8 @@ public:
     };
 
     /// Under the lease of `key`. `so_far` must outlive it.
-    asio::awaitable<certificate_ptr> place(std::string key, std::vector<identifier> names, course& so_far);
+    asio::awaitable<certificate_ptr> place(
+        std::string key, std::vector<identifier> names, key_type with, course& so_far);
     /// Whether another attempt makes sense after `place` threw this. It pays the limiters like the first.
     bool tries_again(const std::vector<identifier>& names, course& so_far, std::exception_ptr thrown);
     /// Under the lease of `key`: its order came to its end. Throws nothing but cancellation. A store that fails keeps the

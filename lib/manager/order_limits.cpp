@@ -131,7 +131,7 @@ asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_ki
     // Who will be refused by one pays no other: a flood would empty the bucket of new hosts for days.
     orders_.check(longest, who);
     ceiling_.check(longest, who);
-    if (!listed && !kind.renewal)
+    if (!listed && !kind.renewal && !kind.repeats)
         co_await new_hosts_.acquire(longest);
     co_await pass_orders(longest, who);
 }

@@ -1,6 +1,7 @@
 #include "manager/records.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -19,6 +20,9 @@ namespace evercert {
 namespace {
 
 namespace json = boost::json;
+
+/// No address and no digest in hexadecimal ends so.
+constexpr std::array<std::string_view, key_kinds> kind_suffixes{"", ":p384", ":rsa", ":ed25519"};
 
 [[noreturn]] void damaged(std::string_view member, std::string_view reason) {
     throw error{errc::state_damaged, fmt::format("\"{}\" {}", member, reason)};
@@ -128,7 +132,7 @@ std::string account_key(std::string_view directory_url) {
     return ca->port == 443 ? "accounts/" + ca->host : fmt::format("accounts/{}:{}", ca->host, ca->port);
 }
 
-std::string certificate_key(const std::vector<identifier>& names) {
+std::string certificate_key(const std::vector<identifier>& names, key_kind kind) {
     auto key = "certificates/" + names.at(0).value();
     if (names.size() > 1) {
         const std::set<identifier> sorted{names.begin(), names.end()};
@@ -137,7 +141,19 @@ std::string certificate_key(const std::vector<identifier>& names) {
         for (std::size_t i = 0; i < 8; ++i)
             key += fmt::format("{:02x}", digest[i]);
     }
-    return key;
+    return key += kind_suffixes[static_cast<std::size_t>(kind)];
+}
+
+key_kind kind_in(std::string_view certificate_key) {
+    for (const auto kind : {key_kind::ec_p384, key_kind::rsa, key_kind::ed25519})
+        if (certificate_key.ends_with(kind_suffixes[static_cast<std::size_t>(kind)]))
+            return kind;
+    return key_kind::ec_p256;
+}
+
+std::string for_kind(std::string_view certificate_key, key_kind kind) {
+    certificate_key.remove_suffix(kind_suffixes[static_cast<std::size_t>(kind_in(certificate_key))].size());
+    return std::string{certificate_key} + std::string{kind_suffixes[static_cast<std::size_t>(kind)]};
 }
 
 double draw_for(std::string_view chain_pem) {

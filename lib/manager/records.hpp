@@ -13,6 +13,7 @@
 
 #include "base/interned_text.hpp"
 #include "crypto/held_certificate.hpp"
+#include "crypto/key_kind.hpp"
 #include "renewal/schedule.hpp"
 
 namespace evercert {
@@ -87,9 +88,13 @@ struct limits_record {
 limits_record merged(limits_record mine, limits_record other);
 
 /// Store keys. "accounts/ca.test:14000", "certificates/example.com", "certificates/example.com:1f2e3d4c5b6a7988"
-/// for several names; "orders/" and the rest of a certificate's for its pending order.
+/// for several names, both followed by ":rsa" or ":p384" for such a key; "orders/" and the rest of a certificate's for its
+/// pending order.
 std::string account_key(std::string_view directory_url);
-std::string certificate_key(const std::vector<identifier>& names);
+std::string certificate_key(const std::vector<identifier>& names, key_kind = key_kind::ec_p256);
+/// The kind of key that a certificate's key says, and the key of the same names for another kind.
+key_kind kind_in(std::string_view certificate_key);
+std::string for_kind(std::string_view certificate_key, key_kind);
 std::string pending_key(std::string_view certificate_key);
 /// "failures/ca.test:14000:1f2e3d4c/a", "ledger/…", "limits/…": what one CA, by its directory's URL, was asked and said is no
 /// other's.

@@ -1,19 +1,23 @@
 #include "manager/renewal_plan.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 #include <utility>
 
 namespace evercert {
 
-std::optional<wall_time> next_notice(const certificate_record& record) {
-    const auto& held = *record.certificate;
-    switch (record.told) {
+std::optional<wall_time> next_end(const held_certificate& held, certificate_record::notice told) {
+    switch (told) {
     case certificate_record::notice::none: return last_twentieth(held.not_before(), held.not_after());
     case certificate_record::notice::expiring: return held.not_after();
     case certificate_record::notice::expired: break;
     }
     return std::nullopt;
+}
+
+std::string renewed_under(const manager_context& context, const std::string& key) {
+    return context.wanted(kind_in(key)) ? key : for_kind(key, context.preferred());
 }
 
 renewal_facts facts_of(const manager_context& context, const std::string& key, const certificate_record& record) {
@@ -28,12 +32,15 @@ renewal_facts facts_of(const manager_context& context, const std::string& key, c
         facts.window = record.window;
         facts.poll_at = record.poll_at.value_or(record.obtained);
     }
-    facts.renewable = context.options.admission ||
-        std::all_of(record.names().begin(), record.names().end(),
-                    [&](const auto& name) { return context.all.admits(name); });
+    const auto under = renewed_under(context, key);
+    const bool succeeded = under != key && context.all.certificate(under);
+    facts.renewable = !succeeded &&
+        (context.options.admission || std::all_of(record.names().begin(), record.names().end(), [&](const auto& name) {
+             return context.all.admits(name);
+         }));
     facts.failed = context.all.with_failures([&](const failure_book& book) {
         std::optional<failed_attempt> failed;
-        if (const auto* last = book.last(key))
+        if (const auto* last = book.last(under))
             failed = failed_attempt{last->kind, last->at, last->retry_at, last->ordered_until};
         return failed;
     });
@@ -157,7 +164,8 @@ void renewal_plan::plan_each(const std::vector<std::string>& keys) {
 }
 
 void renewal_plan::plan_name(const identifier& name) {
-    plan(certificate_key({name}));
+    for (std::size_t kind = 0; kind < key_kinds; ++kind)
+        plan(certificate_key({name}, static_cast<key_kind>(kind)));
     const auto at = several_.find(name.value());
     if (at == several_.end())
         return;

@@ -77,9 +77,14 @@ private:
     event changed_;
 };
 
+/// The key that the certificate's successor is kept under: its own, but the preferred kind's if its own is wanted no more.
+std::string renewed_under(const manager_context&, const std::string& key);
 /// What decides on the next act for a certificate. From any thread.
 renewal_facts facts_of(const manager_context&, const std::string& key, const certificate_record&);
-/// At which its listeners are told that it ends: as its last twentieth begins, and at its end.
-std::optional<wall_time> next_notice(const certificate_record&);
+/// At which listeners who were told so much are told that it ends: as its last twentieth begins, and at its end.
+std::optional<wall_time> next_end(const held_certificate&, certificate_record::notice told);
+inline std::optional<wall_time> next_notice(const certificate_record& record) {
+    return next_end(*record.certificate, record.told);
+}
 
 }  // namespace evercert

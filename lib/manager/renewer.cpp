@@ -82,7 +82,7 @@ void renewer::act_on(const std::string& key) {
 void renewer::line_up(const std::string& key, const certificate_record& record, const renewal_facts& facts) {
     const auto now = context_.now();
     auto rank = rank_of(facts, index_.asked(*record.certificate), now);
-    rank.counted = limits_.counts(certificates_.kind_of(record.names()));
+    rank.counted = limits_.counts(certificates_.kind_of(key, record.names()));
     // Each at its own pace, so that thousands that became due at once are not ranked at once.
     const auto pace = std::chrono::duration_cast<duration>(rank_again_after * (1 + record.draw));
     auto again = now + pace;
@@ -224,6 +224,7 @@ void renewer::give_notice(const std::string& key, certificate_record& record) {
             log_level::warning, "the certificate for {} expires at {}, and could not be renewed yet",
             to_string(record.names()), to_rfc3339(end));
     context_.tell(expired ? event_type::expired : event_type::expiring, record.names(), [&](manager_event& event) {
+        event.key = record.certificate->type();
         event.next = end;
     });
 }

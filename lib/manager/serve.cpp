@@ -9,13 +9,6 @@
 namespace evercert {
 namespace {
 
-/// A named function, not a lambda: its frame keeps the handler that it found for as long as the handler's
-/// coroutine runs.
-asio::awaitable<response> dispatch(std::shared_ptr<const mux> handlers, request asked) {
-    const handler answer = handlers->find(asked);
-    co_return co_await answer(std::move(asked));
-}
-
 asio::awaitable<response> answer_plain(response prepared) { co_return prepared; }
 
 }  // namespace
@@ -36,8 +29,7 @@ void manager::impl::listen(http_server& server, bool with_http) {
     for (const auto& address : options.server.addresses) {
         auto secure = options.network->listen(strand, {address, options.server.https_port});
         https_at.push_back(secure->local_endpoint());
-        server.add(
-            std::move(secure), [handlers](request asked) { return dispatch(handlers, std::move(asked)); }, *this);
+        server.add(std::move(secure), [handlers](request asked) { return handlers->answer(std::move(asked)); }, *this);
         if (!with_http)
             continue;
         auto plain = options.network->listen(strand, {address, options.server.http_port});

@@ -65,7 +65,12 @@ struct state::contents {
             // All or nothing: a store that is read bit by bit finds this out at first use, and orders anew.
             record.certificate->get();
             record.certificate->drop_parsed();
-            certificates.emplace(key, std::move(record));
+            // Before names had one of each kind, all were kept as P-256 is. What is kept as its own kind goes before that.
+            const auto kind = kind_of(record.certificate->type());
+            if (kind == kind_in(key))
+                certificates.insert_or_assign(key, std::move(record));
+            else
+                certificates.emplace(for_kind(key, kind), std::move(record));
         } else if (key.starts_with(orders_prefix)) {
             pending.emplace(key, read_pending(value));
         } else if (const auto failed = shard_in(key, failures_key, directory_url)) {
@@ -309,10 +314,8 @@ void state::set_limits(limits_record limits) {
 
 std::optional<certificate_record> state::certificate(const std::string& key) const {
     const std::lock_guard lock{mutex_};
-    std::optional<certificate_record> record;
-    if (const auto at = certificates_.find(key); at != certificates_.end())
-        record = at->second;
-    return record;
+    const auto at = certificates_.find(key);
+    return at == certificates_.end() ? std::nullopt : std::optional{at->second};
 }
 
 std::vector<std::string> state::certificate_keys() const {
@@ -333,7 +336,7 @@ void state::set_certificate(const std::string& key, certificate_record record) {
 }
 
 std::optional<std::string> state::key_of(const held_ptr& held) const {
-    auto key = certificate_key(held->names());
+    auto key = certificate_key(held->names(), kind_of(held->type()));
     const std::lock_guard lock{mutex_};
     if (const auto at = certificates_.find(key); at != certificates_.end() && at->second.certificate == held)
         return key;
@@ -352,7 +355,7 @@ void state::forget_certificate(const std::string& key) {
 
 void state::index(certificate_map::const_iterator at) {
     const auto& held = at->second.certificate;
-    if (at->first != certificate_key(held->names()))
+    if (at->first != certificate_key(held->names(), kind_of(held->type())))
         by_held_.insert_or_assign(held.get(), at);
 }
 

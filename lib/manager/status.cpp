@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include <asio/post.hpp>
@@ -30,17 +31,30 @@ certificate_state state_of(const manager_context& context, const std::string& ke
                                                                                 : certificate_state::valid;
 }
 
-/// Sets of several names that failed and have no certificate.
-std::vector<std::vector<identifier>> failed_sets(const state& all) {
-    auto sets = all.with_failures([](const failure_book& book) {
-        std::vector<std::vector<identifier>> found;
-        for (const auto& key : book.keys(certificates_prefix))
-            if (const auto* last = book.last(std::string{certificates_prefix} + key); !last->names.empty())
-                found.push_back(last->names);
+/// What failed and has no certificate.
+class missing_certificate {
+public:
+    std::string key;
+    std::vector<identifier> names;
+};
+
+std::vector<missing_certificate> missing(const state& all) {
+    auto failed = all.with_failures([](const failure_book& book) {
+        std::vector<missing_certificate> found;
+        for (const auto& rest : book.keys(certificates_prefix)) {
+            auto key = std::string{certificates_prefix} + rest;
+            auto names = book.last(key)->names;
+            // Of one name, which its key says.
+            const auto plain = for_kind(key, key_kind::ec_p256).substr(certificates_prefix.size());
+            if (const auto name = identifier::parse(plain); names.empty() && name)
+                names.push_back(*name);
+            if (!names.empty())
+                found.push_back({std::move(key), std::move(names)});
+        }
         return found;
     });
-    std::erase_if(sets, [&](const auto& names) { return all.certificate(certificate_key(names)).has_value(); });
-    return sets;
+    std::erase_if(failed, [&](const auto& one) { return all.certificate(one.key).has_value(); });
+    return failed;
 }
 
 }  // namespace
@@ -51,6 +65,7 @@ certificate_status status_of(const manager_context& context, const std::string& 
     const auto next = plan_next(facts, context.now(), context.options.retry);
     certificate_status status;
     status.names = record.names();
+    status.key = record.certificate->type();
     status.state = state_of(context, key, *record.certificate);
     status.not_before = record.certificate->not_before();
     status.not_after = record.certificate->not_after();
@@ -65,9 +80,10 @@ certificate_status status_of(const manager_context& context, const std::string& 
     return status;
 }
 
-certificate_status status_without_certificate(const manager_context& context, const std::vector<identifier>& names) {
-    const auto key = certificate_key(names);
+certificate_status status_without_certificate(
+    const manager_context& context, const std::string& key, const std::vector<identifier>& names) {
     certificate_status status;
+    status.key = context.wanted(kind_in(key));
     status.names = names;
     status.next = next_act::obtain;
     status.reason = "nobody has asked for it yet";
@@ -92,7 +108,7 @@ certificate_status status_without_certificate(const manager_context& context, co
 issue_answer manager::impl::can_issue(const std::vector<identifier>& names) const {
     if (names.empty())
         throw error{errc::invalid_options, "a certificate has at least one name"};
-    return limits.can_issue(names, certificates.kind_of(names));
+    return limits.can_issue(names, certificates.kind_of(certificate_key(names, context.preferred()), names));
 }
 
 void manager::impl::forget_failures(const identifier& name) {
@@ -101,15 +117,17 @@ void manager::impl::forget_failures(const identifier& name) {
 
 std::optional<certificate_status> manager::impl::status(const identifier& name) const {
     if (const auto held = index.find_held(name)) {
+        if (const auto one = own.status(held))
+            return one;
         if (const auto key = all.key_of(held))
             if (const auto record = all.certificate(*key))
                 return status_of(context, *key, *record);
     }
-    auto without = status_without_certificate(context, {name});
+    auto without = status_without_certificate(context, certificate_key({name}, context.preferred()), {name});
     if (without.state == certificate_state::not_asked_for)
-        for (const auto& set : failed_sets(all))
-            if (std::find(set.begin(), set.end(), name) != set.end())
-                return status_without_certificate(context, set);
+        for (const auto& [key, names] : missing(all))
+            if (std::find(names.begin(), names.end(), name) != names.end())
+                return status_without_certificate(context, key, names);
     if (!all.lists(name) && without.state == certificate_state::not_asked_for)
         return std::nullopt;
     return without;
@@ -134,20 +152,23 @@ manager_status manager::impl::status() const {
             seen.insert(record->names().begin(), record->names().end());
             status.certificates.push_back(status_of(context, key, *record));
         }
-    for (const auto& set : failed_sets(all)) {
-        seen.insert(set.begin(), set.end());
-        status.certificates.push_back(status_without_certificate(context, set));
+    for (const auto& [key, names] : missing(all)) {
+        // As a part of a set it has one with such a key.
+        if (names.size() == 1 && index.find_held(names.front(), preferred.of(kind_in(key))))
+            continue;
+        seen.insert(names.begin(), names.end());
+        status.certificates.push_back(status_without_certificate(context, key, names));
+    }
+    for (auto& one : own.status()) {
+        seen.insert(one.names.begin(), one.names.end());
+        status.certificates.push_back(std::move(one));
     }
     for (const auto& name : all.hosts().names)
         if (!seen.contains(name))
-            status.certificates.push_back(status_without_certificate(context, {name}));
-    // Names that clients asked for, and that failed, are in no list.
-    const auto failed = all.with_failures([](const failure_book& book) { return book.keys(certificates_prefix); });
-    for (const auto& one : failed)
-        if (const auto name = identifier::parse(one); name && !all.lists(*name) && seen.insert(*name).second)
-            status.certificates.push_back(status_without_certificate(context, {*name}));
+            status.certificates.push_back(
+                status_without_certificate(context, certificate_key({name}, context.preferred()), {name}));
     std::sort(status.certificates.begin(), status.certificates.end(), [](const auto& a, const auto& b) {
-        return a.names < b.names;
+        return std::tie(a.names, a.origin, a.key) < std::tie(b.names, b.origin, b.key);
     });
     return status;
 }

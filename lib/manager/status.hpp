@@ -8,6 +8,7 @@ namespace evercert {
 
 /// What there is to say about a record, or about a listed name that has none. From any thread.
 certificate_status status_of(const manager_context&, const std::string& key, const certificate_record&);
-certificate_status status_without_certificate(const manager_context&, const std::vector<identifier>& names);
+certificate_status status_without_certificate(
+    const manager_context&, const std::string& key, const std::vector<identifier>& names);
 
 }  // namespace evercert

@@ -42,7 +42,12 @@ json::object as_object(const certificate_status& status) {
     json::array names;
     for (const auto& name : status.names)
         names.emplace_back(name.value());
-    json::object object{{"names", std::move(names)}, {"state", to_string(status.state)}};
+    json::object object{{"names", std::move(names)}};
+    if (status.origin != certificate_origin::managed)
+        object["origin"] = to_string(status.origin);
+    if (status.key)
+        object["key"] = to_string(*status.key);
+    object["state"] = to_string(status.state);
     add(object, "not_before", status.not_before);
     add(object, "not_after", status.not_after);
     if (status.problem)
@@ -85,6 +90,10 @@ json::array as_array(const std::vector<Entry>& entries) {
 }  // namespace
 
 std::string_view to_string(certificate_state state) noexcept { return states[static_cast<std::size_t>(state)]; }
+
+std::string_view to_string(certificate_origin origin) noexcept {
+    return origin == certificate_origin::own ? "own" : "managed";
+}
 
 std::string_view to_string(next_act act) noexcept { return acts[static_cast<std::size_t>(act)]; }
 

@@ -228,6 +228,8 @@ asio::awaitable<bool> vault::merge_and_save(std::string key, vault_lease held) {
 bool vault::is_to_stay(const std::string& key, const boost::json::object& stored) const {
     try {
         const auto there = read_certificate(stored);
+        if (kind_of(there.certificate->type()) != kind_in(key))
+            return false;  // it is kept elsewhere by now
         const auto ours = state_.certificate(key);
         return ours ? ours->gives_way_to(there) : there.certificate->not_after() > clock_->wall();
     } catch (const error&) {

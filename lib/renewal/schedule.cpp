@@ -127,7 +127,8 @@ std::string explain(const planned_act& plan, const renewal_facts& facts) {
             ? fmt::format("it has been expired for {}", to_text(between(facts.not_after, plan.at)))
             : fmt::format("it expired at {}", to_rfc3339(facts.not_after));
     case why::poll: return "the CA is asked whether it suggests another time of renewal";
-    case why::unwanted: return "its names are no longer admitted, and it is not renewed";
+    case why::unwanted:
+        return "its names are no longer admitted or it has a successor with another key, and it is not renewed";
     }
     return {};
 }

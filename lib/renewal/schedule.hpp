@@ -43,7 +43,7 @@ enum class why {
     retry,      ///< the last attempt failed
     expired,
     poll,
-    unwanted,  ///< its names are no longer admitted
+    unwanted,  ///< its names are no longer admitted, or it has a successor
 };
 
 struct planned_act {

@@ -2,33 +2,31 @@
 
 #include <algorithm>
 #include <list>
-#include <mutex>
-#include <optional>
 #include <vector>
 
 #include <asio/error.hpp>
-#include <asio/post.hpp>
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 
 #include <evercert/error.hpp>
+#include <evercert/tls_stream.hpp>
 
+#include "base/accept_loop.hpp"
+#include "base/accepted_stream.hpp"
+#include "base/connection_counter.hpp"
 #include "base/event.hpp"
 #include "base/outcome.hpp"
+#include "base/spawn.hpp"
 #include "base/task_group.hpp"
 #include "base/within.hpp"
 #include "http/server_connection.hpp"
-#include "server/tls_accept.hpp"
-#include "tls/context.hpp"
+#include "tls/acceptor_core.hpp"
 
 namespace evercert {
 
 namespace {
-
-// After an accept that failed (out of descriptors, most likely): from the first, doubled, to the second.
-constexpr std::chrono::milliseconds accept_pause_first{10};
-constexpr std::chrono::milliseconds accept_pause_max{1000};
 
 std::string text_of(const std::exception_ptr& thrown) {
     try {
@@ -48,132 +46,117 @@ task_group::failure_callback failure_to(const logger& log, const char* what) {
         [log, what](const std::exception_ptr& thrown) { log(log_level::debug, "{} ended: {}", what, text_of(thrown)); };
 }
 
-bool is_abort(const std::exception_ptr& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::system_error& e) {
-        return e.code() == asio::error::operation_aborted;
-    } catch (...) {
-        return false;
-    }
-}
-
 void check(const server_options& options) {
     const auto positive = [](std::chrono::milliseconds limit, const char* name) {
         if (limit <= std::chrono::milliseconds::zero())
             throw error{errc::invalid_options, fmt::format("server_options::{} must be above 0", name)};
     };
-    positive(options.handshake_timeout, "handshake_timeout");
     positive(options.head_timeout, "head_timeout");
     positive(options.body_timeout, "body_timeout");
     positive(options.write_timeout, "write_timeout");
     positive(options.idle_timeout, "idle_timeout");
+    positive(options.request_timeout, "request_timeout");
+    if (options.rate_grace < std::chrono::milliseconds::zero())
+        throw error{errc::invalid_options, "server_options::rate_grace must not be negative"};
+    if (options.hsts_max_age < std::chrono::seconds::zero())
+        throw error{errc::invalid_options, "server_options::hsts_max_age must not be negative"};
+    // A Host field with a long name.
+    if (options.fields_max == 0 || options.field_max < 300)
+        throw error{errc::invalid_options, "server_options::fields_max must be above 0 and field_max 300 or more"};
     // A request line, a Host and little else.
     if (options.head_max < 256)
         throw error{errc::invalid_options, "server_options::head_max must be 256 or more"};
-    if (options.connections_max == 0)
-        throw error{errc::invalid_options, "server_options::connections_max must be above 0"};
+    check(options.connections, "server_options::connections");
+    check(options.handshakes, "server_options::handshakes");
     if (options.keep_alive_requests_max < 1)
         throw error{errc::invalid_options, "server_options::keep_alive_requests_max must be above 0"};
 }
 
-/// The connections that serve requests, each on its own strand: to be told that the server drains. Thread-safe.
-class open_connections {
-public:
-    using connection_ptr = std::shared_ptr<http_server_connection>;
-
-    /// Until it is destroyed, the connection is listed.
-    class listed {
-    public:
-        listed(open_connections& in, asio::any_io_executor executor, connection_ptr connection) : in_{in} {
-            const std::lock_guard lock{in_.mutex_};
-            entry_ = in_.entries_.insert(in_.entries_.end(), {std::move(executor), std::move(connection)});
-            if (in_.draining_)
-                drain(*entry_);
-        }
-        ~listed() {
-            const std::lock_guard lock{in_.mutex_};
-            in_.entries_.erase(entry_);
-        }
-        listed(const listed&) = delete;
-        listed& operator=(const listed&) = delete;
-
-    private:
-        open_connections& in_;
-        std::list<std::pair<asio::any_io_executor, connection_ptr>>::iterator entry_;
-    };
-
-    void drain_all() {
-        const std::lock_guard lock{mutex_};
-        draining_ = true;
-        for (const auto& entry : entries_)
-            drain(entry);
-    }
-
-private:
-    using entry = std::pair<asio::any_io_executor, connection_ptr>;
-
-    static void drain(const entry& to) {
-        asio::post(to.first, [connection = to.second] { connection->drain(); });
-    }
-
-    std::mutex mutex_;
-    std::list<entry> entries_;
-    bool draining_ = false;
-};
-
 }  // namespace
 
 struct http_server::impl : std::enable_shared_from_this<impl> {
-    /// What one listener serves.
-    struct port {
-        std::unique_ptr<listener> listening;
+    /// A listener of plain HTTP.
+    class plain_port final : public acceptance {
+    public:
+        plain_port(impl& of, std::unique_ptr<listener> listening, handler answer)
+            : of_{of}, listening_{std::move(listening)}, answer_{std::move(answer)} {}
+
+        listener& listening() noexcept { return *listening_; }
+        asio::awaitable<void> room() override { co_return; }
+        void accepted(const asio::any_io_executor& strand, std::unique_ptr<stream> connection) override {
+            of_.admit(strand, std::move(connection), answer_);
+        }
+
+    private:
+        impl& of_;
+        std::unique_ptr<listener> listening_;
+        handler answer_;
+    };
+    struct tls_port {
+        std::shared_ptr<acceptor_core> acceptor;
         handler answer;
-        certificate_source* source;  ///< null = plain HTTP
     };
 
     impl(
         asio::any_io_executor own, asio::any_io_executor connections, const server_options& wanted,
         std::shared_ptr<clock> clock, logger logger)
-        : options{wanted},
-          time{std::move(clock)},
-          log{std::move(logger)},
+        : service{std::make_shared<const http_service>(own, wanted, std::move(clock), std::move(logger))},
+          options{service->options},
+          time{service->time},
+          log{service->log},
+          own{own},
           connection_executor{std::move(connections)},
+          counter{std::make_shared<connection_counter>(wanted.connections, wanted.handshakes.per_address_max)},
           stop_requested{own},
+          watching{own},
           accepting{own, failure_to(log, "accepting")},
           serving{own, failure_to(log, "a connection")} {
         check(options);
     }
 
-    const server_options options;
-    const std::shared_ptr<clock> time;
-    const logger log;
+    ~impl() {
+        for (const auto& port : tls_ports)
+            port.acceptor->stop();
+    }
+
+    const std::shared_ptr<const http_service> service;
+    const server_options& options;
+    const std::shared_ptr<clock>& time;
+    const logger& log;
+    const asio::any_io_executor own;
     const asio::any_io_executor connection_executor;
-    std::list<port> ports;
-    std::optional<tls_server_context> tls;
-    open_connections open;
+    const std::shared_ptr<connection_counter> counter;
+    std::list<plain_port> plain_ports;
+    std::list<tls_port> tls_ports;
 
     event stop_requested;
     bool stopping = false;
-    bool full = false;
     duration grace = {};
+    task_group watching;
     task_group accepting;
     task_group serving;
 
     asio::awaitable<void> run() {
         const auto self = shared_from_this();
-        for (auto& port : ports)
-            accepting.spawn(accept_loop(self, port));
+        watching.spawn(service->watch->run());
+        for (auto& port : plain_ports)
+            accepting.spawn(accept_plain(self, port));
+        for (auto& port : tls_ports)
+            accepting.spawn(accept_secure(self, port));
         outcome<void> waited;
         while (!stopping && !waited.thrown)
             waited = co_await as_outcome<void>(stop_requested.wait());
         bool cancelled = static_cast<bool>(waited.thrown);
 
         co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-        for (auto& port : ports)
-            port.listening->close();
+        for (auto& port : plain_ports)
+            port.listening().close();
+        for (auto& port : tls_ports)
+            port.acceptor->stop();
         accepting.cancel();
         co_await accepting.join();
+        for (auto& port : tls_ports)
+            co_await acceptor_core::close(port.acceptor);
         co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
         if (!cancelled) {
             co_await drain();
@@ -184,65 +167,87 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
             log(log_level::info, "closing {} connections that are in use", serving.size());
         serving.cancel();
         co_await serving.join();
+        watching.cancel();
+        co_await watching.join();
         if (cancelled)
             throw std::system_error{asio::error::operation_aborted};
     }
 
     /// Connections end by themselves, as far as they do so in time.
     asio::awaitable<void> drain() {
-        open.drain_all();
+        service->watch->drain_all();
         if (grace > duration::zero())
             co_await as_outcome<void>(within<void>(*time, grace, "draining", serving.wait_empty()));
     }
 
-    static asio::awaitable<void> accept_loop(std::shared_ptr<impl> self, port& from) {
-        auto pause = accept_pause_first;
+    static asio::awaitable<void> accept_plain(std::shared_ptr<impl> self, plain_port& from) {
+        co_await accept_loop(from.listening(), from, self->connection_executor, self->time, self->log);
+    }
+
+    static asio::awaitable<void> accept_secure(std::shared_ptr<impl> self, tls_port& from) {
         for (;;) {
-            const asio::any_io_executor strand{asio::make_strand(self->connection_executor)};
-            auto accepted = co_await as_outcome<std::unique_ptr<stream>>(from.listening->accept(strand));
-            if (self->stopping)
-                co_return;
-            if (!accepted.thrown) {
-                pause = accept_pause_first;
-                self->admit(strand, std::move(*accepted.value), from);
-                continue;
-            }
-            if (is_abort(accepted.thrown))
-                co_return;
-            if (pause == accept_pause_first)
-                self->log(
-                    log_level::warning, "cannot accept on {}: {}", to_string(from.listening->local_endpoint()),
-                    text_of(accepted.thrown));
-            co_await self->time->sleep_for(pause);
-            pause = std::min(pause * 2, accept_pause_max);
+            tls_stream accepted = co_await acceptor_core::accept(from.acceptor);
+            http_peer peer;
+            peer.server_name = accepted.server_name();
+            peer.tls_version = SSL_get_version(accepted.native_handle());
+            self->serve(std::make_unique<tls_stream>(std::move(accepted)), std::move(peer), from.answer);
         }
     }
 
-    void admit(const asio::any_io_executor& strand, std::unique_ptr<stream> connection, port& from) {
-        const bool was_full = std::exchange(full, serving.size() >= options.connections_max);
-        if (!full)
-            serving.spawn(strand, serve(shared_from_this(), strand, std::move(connection), from));
-        else if (!was_full)
-            log(log_level::warning, "{} connections are open; closing new ones", serving.size());
+    bool is_proxy(const endpoint& peer) const noexcept {
+        return std::ranges::any_of(
+            options.trusted_proxies, [&](const address_range& each) { return each.contains(peer.address); });
     }
 
-    static asio::awaitable<void> serve(
-        std::shared_ptr<impl> self, asio::any_io_executor strand, std::unique_ptr<stream> connection, port& from) {
-        std::string server_name;
-        if (from.source) {
-            auto accepted = co_await accept_tls(
-                std::move(connection), *self->tls, *from.source, self->time, self->options.handshake_timeout);
-            if (accepted.is_challenge) {
-                accepted.connection->shutdown_write();
-                co_return;
-            }
-            connection = std::move(accepted.connection);
-            server_name = std::move(accepted.server_name);
-        }
-        auto served = std::make_shared<http_server_connection>(
-            std::move(connection), std::move(server_name), from.answer, self->options, self->time, self->log);
-        const open_connections::listed listed{self->open, strand, served};
-        co_await served->run();
+    bool count(accepted_stream& connection) const {
+        const auto client = connection.remote_endpoint();
+        connection_counter::refusal why{};
+        auto permit = counter->enter(client.address, false, why);
+        if (permit)
+            connection.count(std::move(*permit));
+        else
+            log(log_level::debug, "closed a connection of {}: {}", to_string(client), to_text(why));
+        return permit.has_value();
+    }
+
+    void admit(const asio::any_io_executor& strand, std::unique_ptr<stream> connection, const handler& answer) {
+        auto counted = std::make_unique<accepted_stream>(std::move(connection));
+        if (is_proxy(counted->remote_endpoint()))
+            proxied(strand, std::move(counted), answer);
+        else if (count(*counted))
+            serve(std::move(counted), {}, answer);
+    }
+
+    void proxied(
+        const asio::any_io_executor& strand, std::unique_ptr<accepted_stream> connection, const handler& answer) {
+        auto own = std::make_shared<remote_cancellation>(strand);
+        auto serving_it = serve_proxied(shared_from_this(), own, std::move(connection), answer);
+        serving.spawn(std::move(own), std::move(serving_it));
+    }
+
+    static asio::awaitable<void> serve_proxied(
+        std::shared_ptr<impl> self, std::shared_ptr<remote_cancellation> own,
+        std::unique_ptr<accepted_stream> connection, const handler& answer) {
+        const auto what = "the PROXY header of " + to_string(connection->remote_endpoint());
+        auto header = co_await within<received_proxy_header>(
+            *self->time, self->options.head_timeout, what, read_proxy_header(*connection));
+        connection->came_through(std::move(header));
+        if (!self->count(*connection))
+            co_return;
+        auto served = self->make_connection(std::move(connection), {}, answer);
+        co_await http_server_connection::run(std::move(served), std::move(own));
+    }
+
+    /// It keeps all of this alive.
+    std::shared_ptr<http_server_connection> make_connection(
+        std::unique_ptr<stream> connection, http_peer peer, const handler& answer) {
+        std::shared_ptr<const handler> kept{shared_from_this(), &answer};
+        return std::make_shared<http_server_connection>(
+            std::move(connection), std::move(peer), std::move(kept), service);
+    }
+
+    void serve(std::unique_ptr<stream> connection, http_peer peer, const handler& answer) {
+        http_server_connection::start(make_connection(std::move(connection), std::move(peer), answer), serving);
     }
 };
 
@@ -254,13 +259,21 @@ http_server::http_server(
 http_server::~http_server() = default;
 
 void http_server::add(std::unique_ptr<listener> listening, handler answer) {
-    impl_->ports.push_back({std::move(listening), std::move(answer), nullptr});
+    impl_->plain_ports.emplace_back(*impl_, std::move(listening), std::move(answer));
 }
 
 void http_server::add(std::unique_ptr<listener> listening, handler answer, certificate_source& source) {
-    if (!impl_->tls)
-        impl_->tls.emplace(std::vector<std::string>{"http/1.1"});
-    impl_->ports.push_back({std::move(listening), std::move(answer), &source});
+    tls_acceptor_options options;
+    options.tls = impl_->options.tls;
+    options.tls.alpn_protocols = {"http/1.1"};
+    options.connections = impl_->options.connections;
+    options.handshakes = impl_->options.handshakes;
+    options.trusted_proxies = impl_->options.trusted_proxies;
+    options.clock = impl_->time;
+    auto acceptor = std::make_shared<acceptor_core>(
+        impl_->own, impl_->connection_executor, source, std::move(options), impl_->counter, impl_->log);
+    acceptor->listen(std::move(listening));
+    impl_->tls_ports.push_back({std::move(acceptor), std::move(answer)});
 }
 
 asio::awaitable<void> http_server::run() { return impl_->run(); }
@@ -271,6 +284,6 @@ void http_server::stop(duration grace) {
     impl_->stop_requested.notify_all();
 }
 
-std::size_t http_server::connections() const noexcept { return impl_->serving.size(); }
+std::size_t http_server::connections() const noexcept { return impl_->counter->connections(); }
 
 }  // namespace evercert

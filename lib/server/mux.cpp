@@ -1,9 +1,16 @@
-#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include <fmt/format.h>
 
 #include <evercert/error.hpp>
 #include <evercert/mux.hpp>
 
-#include "http/ascii.hpp"
+#include "server/clean_path.hpp"
+#include "server/pattern.hpp"
+#include "server/route_tree.hpp"
 
 namespace evercert {
 
@@ -11,35 +18,7 @@ namespace {
 
 constexpr int permanent_redirect = 308;  // keeps the method: RFC 9110, section 15.4.9
 
-bool is_dot(std::string_view segment) { return segment == "." || equals_ignoring_case(segment, "%2e"); }
-
-bool is_dot_dot(std::string_view segment) {
-    return segment == ".." || equals_ignoring_case(segment, "%2e.") || equals_ignoring_case(segment, ".%2e") ||
-        equals_ignoring_case(segment, "%2e%2e");
-}
-
-/// Without "//" and dot segments (RFC 3986, section 5.2.4), also where these are percent-encoded.
-std::string clean(std::string_view path) {
-    std::string result = "/";
-    for (std::size_t begin = path.starts_with('/') ? 1 : 0; begin < path.size();) {
-        const auto end = std::min(path.find('/', begin), path.size());
-        const auto segment = path.substr(begin, end - begin);
-        begin = end + 1;
-        if (segment.empty() || is_dot(segment))
-            continue;
-        if (is_dot_dot(segment)) {
-            if (result.size() > 1)
-                result.erase(result.rfind('/', result.size() - 2) + 1);
-            continue;
-        }
-        result += segment;
-        if (end < path.size())
-            result += '/';
-    }
-    return result;
-}
-
-/// A path of this server, never a host: no "//" in front, which `clean` sees to, and no backslash, which browsers
+/// A path of this server, never a host: no "//" in front, which `clean_path` sees to, and no backslash, which browsers
 /// take for a slash.
 std::string location(std::string_view path, std::string_view query) {
     std::string result;
@@ -56,11 +35,13 @@ std::string location(std::string_view path, std::string_view query) {
     return result;
 }
 
-// Coroutines that capture nothing: what a lambda captured would have to outlive them.
-asio::awaitable<response> answer(response made) { co_return made; }
+// A coroutine that captures nothing: what a lambda captured would have to outlive it.
+asio::awaitable<response> give(response made) { co_return made; }
 
-handler always(response made) {
-    return [made = std::move(made)](const request&) { return answer(made); };
+response redirect(std::string_view path, std::string_view query) {
+    response made{permanent_redirect};
+    made.fields.set("Location", location(path, query));
+    return made;
 }
 
 // RFC 9110, section 9.3.7: OPTIONS * is a ping.
@@ -70,64 +51,139 @@ response pong() {
     return made;
 }
 
-handler redirect(std::string to) {
-    response made{permanent_redirect};
-    made.fields.set("Location", to);
-    return always(std::move(made));
+response not_allowed(const std::set<std::string>& methods) {
+    response made{405};
+    made.fields.set("Allow", fmt::format("{}", fmt::join(methods, ", ")));
+    return made;
+}
+
+/// The patterns of one host.
+struct host_routes {
+    std::deque<route> routes = {};
+    std::map<std::string, route_tree, std::less<>> by_method = {};  ///< empty = any
+
+    route_match match(std::string_view method, std::string_view path) const {
+        for (const std::string_view each :
+             {method, std::string_view{method == "HEAD" ? "GET" : ""}, std::string_view{}}) {
+            const auto tree = by_method.find(each);
+            if (tree == by_method.end())
+                continue;
+            auto result = tree->second.match(path);
+            if (result.found)
+                return result;
+        }
+        return {};
+    }
+
+    void collect_methods(std::string_view path, std::set<std::string>& into) const {
+        for (const auto& [method, tree] : by_method)
+            if (!method.empty() && tree.match(path).found) {
+                into.insert(method);
+                if (method == "GET")
+                    into.insert("HEAD");
+            }
+    }
+};
+
+struct string_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+};
+
+/// It matched the whole path, and not just something above it.
+bool is_exact(const route_match& match) {
+    return match.found && (!match.found->pattern.takes_rest() || match.rest_empty);
+}
+
+void give_values(route_match& match, request& to) {
+    std::size_t next = 0;
+    for (const auto& segment : match.found->pattern.segments)
+        if (segment.what != pattern_segment::kind::literal && !segment.text.empty())
+            to.path_values.emplace_back(segment.text, std::move(match.values[next++]));
 }
 
 }  // namespace
 
-void mux::handle(std::string_view pattern, handler answer) {
-    const auto slash = pattern.find('/');
-    if (slash == std::string_view::npos)
-        throw error{
-            errc::invalid_options, "a pattern is a path with or without a host, unlike " + evercert::quoted(pattern)};
-    if (clean(pattern.substr(slash)) != pattern.substr(slash))
-        throw error{
-            errc::invalid_options,
-            "the pattern " + evercert::quoted(pattern) + " never matches: paths have neither empty nor dot segments"};
+struct mux::impl {
+    std::unordered_map<std::string, host_routes, string_hash, std::equal_to<>> hosts;
+
+    /// Those of the host, then those without one.
+    template <typename Visit>
+    void visit(const request& asked, Visit visit) const {
+        const auto named = asked.host.empty() ? hosts.end() : hosts.find(asked.host);
+        if (named != hosts.end() && visit(named->second))
+            return;
+        if (const auto general = hosts.find(std::string_view{}); general != hosts.end())
+            visit(general->second);
+    }
+
+    route_match match(const request& asked, std::string_view path) const {
+        route_match result;
+        visit(asked, [&](const host_routes& routes) {
+            result = routes.match(asked.method, path);
+            return result.found != nullptr;
+        });
+        return result;
+    }
+
+    response refusal(const request& asked, std::string_view path) const {
+        std::set<std::string> methods;
+        visit(asked, [&](const host_routes& routes) {
+            routes.collect_methods(path, methods);
+            return false;
+        });
+        return methods.empty() ? response{404} : not_allowed(methods);
+    }
+};
+
+mux::mux() : impl_{std::make_unique<impl>()} {}
+mux::~mux() = default;
+mux::mux(mux&&) noexcept = default;
+mux& mux::operator=(mux&&) noexcept = default;
+
+void mux::handle(std::string_view text, handler answer) {
+    auto parsed = parse_pattern(text);
     if (!answer)
-        throw error{errc::invalid_options, "the pattern " + evercert::quoted(pattern) + " has an empty handler"};
-    std::string key = lower_case(pattern.substr(0, slash));
-    key += pattern.substr(slash);
-    if (!handlers_.try_emplace(std::move(key), std::move(answer)).second)
-        throw error{errc::invalid_options, "the pattern " + evercert::quoted(pattern) + " has a handler already"};
+        throw error{errc::invalid_options, fmt::format("the pattern {} has an empty handler", evercert::quoted(text))};
+    auto& host = impl_->hosts[parsed.host];
+    for (const auto& other : host.routes) {
+        const auto relation = compare(parsed, other.pattern);
+        if (relation == overlap::same || relation == overlap::partial)
+            throw error{
+                errc::invalid_options,
+                fmt::format(
+                    "the pattern {} conflicts with {}: both match {}, and neither is more specific",
+                    evercert::quoted(text), evercert::quoted(other.pattern.text),
+                    evercert::quoted(common_path(parsed, other.pattern)))};
+    }
+    const auto& added = host.routes.emplace_back(route{std::move(parsed), std::move(answer)});
+    host.by_method[added.pattern.method].add(added);
 }
 
-handler mux::find(const request& request) const {
-    if (request.target == "*")
-        return always(pong());
-    const auto path = request.path();
-    const auto cleaned = clean(path);
-    const bool is_clean = cleaned == path;
-    for (const std::string_view host : {std::string_view{request.host}, std::string_view{}}) {
-        const auto* found = match(host, cleaned);
-        if (!found)
-            continue;
-        if (found->first == std::string{host} + cleaned + "/")
-            return redirect(location(found->first.substr(host.size()), request.query()));
-        if (is_clean)
-            return found->second;
-        return redirect(location(cleaned, request.query()));
+asio::awaitable<response> mux::answer(request asked) const {
+    if (asked.target == "*")
+        return give(pong());
+    const auto path = asked.path();
+    if (!is_clean_path(path)) {
+        auto cleaned = clean_path(path);
+        auto match = impl_->match(asked, cleaned);
+        if (!is_exact(match) && !cleaned.ends_with('/') && is_exact(impl_->match(asked, cleaned + '/')))
+            cleaned += '/';
+        else if (!match.found)
+            return give(impl_->refusal(asked, cleaned));
+        return give(redirect(cleaned, asked.query()));
     }
-    return always(response{404});
-}
-
-const mux::entry* mux::match(std::string_view host, std::string_view path) const {
-    std::string key{host};
-    key += path;
-    if (const auto exact = handlers_.find(key); exact != handlers_.end())
-        return &*exact;
-    if (const auto below = handlers_.find(key + "/"); below != handlers_.end())
-        return &*below;
-    while (key.size() > host.size()) {
-        if (key.back() == '/')
-            if (const auto above = handlers_.find(key); above != handlers_.end())
-                return &*above;
-        key.pop_back();
+    auto match = impl_->match(asked, path);
+    if (!is_exact(match) && !path.ends_with('/')) {
+        const auto below = std::string{path} + '/';
+        if (is_exact(impl_->match(asked, below)))
+            return give(redirect(below, asked.query()));
     }
-    return nullptr;
+    if (!match.found)
+        return give(impl_->refusal(asked, path));
+    if (!match.values.empty())
+        give_values(match, asked);
+    return match.found->answer(std::move(asked));
 }
 
 }  // namespace evercert

@@ -138,6 +138,8 @@ struct acme_server::impl final : certificate_source, std::enable_shared_from_thi
         std::vector<issued_certificate> issued;
         std::vector<placed_order> ordered;
         std::optional<response> out;
+        auto body = co_await in.body.text();
+        in.body = std::move(body);
         {
             const std::lock_guard lock{self.mutex};
             out = self.core.handle(in, read(*self.options.clock));

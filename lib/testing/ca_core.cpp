@@ -117,7 +117,7 @@ response ca_core::dispatch_signed(const route& where, const signed_request& in, 
 ca_core::signed_request ca_core::authenticate(const request& in, resource what) {
     if (!is_jose(in.fields.get("Content-Type")))
         throw refusal{415, "malformed", "the Content-Type is not application/jose+json"};
-    signed_request result{jws_request{in.body}, nullptr, {}, in.remote.address};
+    signed_request result{jws_request{in.body.whole()}, nullptr, {}, in.remote.address};
     const auto& jws = result.jws;
     check_nonce(jws);
     const auto url = view_.base_url() + in.target;

@@ -65,6 +65,13 @@ public:
             return size;
         });
     }
+    file_info info(std::error_code& failed) override {
+        return of_.act(need::nothing, failed, [&] {
+            file_info result;
+            result.size = file_->content.size();
+            return result;
+        });
+    }
     void clear(std::error_code& failed) override {
         of_.act(need::change, failed, [&] {
             of_.on->image.clear(*file_);

@@ -3,12 +3,13 @@
 #include <asio/error.hpp>
 #include <openssl/ssl.h>
 
+#include <evercert/tls_stream.hpp>
+
 #include "base/connect.hpp"
 #include "base/within.hpp"
 #include "http/client.hpp"
 #include "testing/refusal.hpp"
 #include "testing/validation_checks.hpp"
-#include "tls/tls_stream.hpp"
 
 namespace evercert::testing {
 

@@ -10,10 +10,10 @@
 #include <evercert/clock.hpp>
 #include <evercert/error.hpp>
 #include <evercert/network.hpp>
+#include <evercert/tls_context.hpp>
 
 #include "base/log.hpp"
 #include "testing/ca_records.hpp"
-#include "tls/context.hpp"
 
 namespace evercert::testing {
 

@@ -1,5 +1,3 @@
-#include "tls/context.hpp"
-
 #include <cstdlib>
 #include <fstream>
 #include <new>
@@ -9,9 +7,13 @@
 #include <openssl/x509.h>
 
 #include <evercert/error.hpp>
+#include <evercert/tls_context.hpp>
 
 #include "crypto/openssl.hpp"
+#include "crypto/pem.hpp"
+#include "crypto/x509_time.hpp"
 #include "tls/server_handshake.hpp"
+#include "tls/tickets.hpp"
 
 namespace evercert {
 
@@ -62,12 +64,97 @@ void load_roots(SSL_CTX* context, const std::string& file) {
             errc::invalid_options, "the file of trusted roots " + quoted(file) + " has no certificate in PEM");
 }
 
+void free_clock(void*, void* time, CRYPTO_EX_DATA*, int, long, void*) {
+    delete static_cast<std::shared_ptr<clock>*>(time);
+}
+
+int clock_index() {
+    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_clock);
+    return index;
+}
+
+int verify_client(X509_STORE_CTX* chain, void* time) {
+    X509_STORE_CTX_set_time(chain, 0, to_time_t((*static_cast<std::shared_ptr<clock>*>(time))->wall()));
+    return X509_verify_cert(chain);
+}
+
+void add_client_ca(SSL_CTX* context, X509* ca) {
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca) != 1 || SSL_CTX_add_client_CA(context, ca) != 1)
+        throw std::bad_alloc{};
+}
+
+void load_client_cas(SSL_CTX* context, const tls_server_options& options) {
+    if (!options.client_ca_file.empty()) {
+        load_roots(context, options.client_ca_file);
+        const auto* const loaded = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
+        for (int i = 0; i < sk_X509_OBJECT_num(loaded); ++i)
+            if (auto* const ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(loaded, i)))
+                if (SSL_CTX_add_client_CA(context, ca) != 1)
+                    throw std::bad_alloc{};
+    }
+    for (const auto& block : read_pem(options.client_ca_pem, errc::invalid_options)) {
+        const auto ca = decode_der<x509_ptr>(d2i_X509, block.der);
+        if (block.label != "CERTIFICATE" || !ca)
+            throw error{errc::invalid_options, "client_ca_pem has a block that is no certificate"};
+        add_client_ca(context, ca.get());
+    }
+}
+
+/// A session of before is as good as the CAs that its client was verified by.
+bytes scope_of(SSL_CTX* context) {
+    bytes all;
+    const auto* const cas = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
+    for (int i = 0; i < sk_X509_OBJECT_num(cas); ++i)
+        if (const auto* const ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(cas, i))) {
+            const auto der = encode_der(i2d_X509, ca);
+            all.insert(all.end(), der.begin(), der.end());
+        }
+    return all;
+}
+
+void ask_for_client_certificates(SSL_CTX* context, const tls_server_options& options) {
+    const bool asks = options.client_certificates != client_authentication::none;
+    const bool has_cas = !options.client_ca_file.empty() || !options.client_ca_pem.empty();
+    if (asks != has_cas)
+        throw error{
+            errc::invalid_options,
+            asks ? "to ask for client certificates takes client_ca_file or client_ca_pem, with the CAs that issue them"
+                 : "there are CAs for client certificates, but client_certificates does not ask for any"};
+    if (!asks)
+        return;
+    load_client_cas(context, options);
+    const auto ca_scope = scope_of(context);
+    if (ca_scope.empty())
+        throw error{errc::invalid_options, "client_ca_pem has no certificate"};
+    bind_sessions_to(context, ca_scope);
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+    const bool required = options.client_certificates == client_authentication::required;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+    auto time = std::make_unique<std::shared_ptr<clock>>(options.clock);
+    if (SSL_CTX_set_ex_data(context, clock_index(), time.get()) != 1)
+        throw std::bad_alloc{};
+    SSL_CTX_set_cert_verify_callback(context, verify_client, time.release());
+}
+
 }  // namespace
 
-tls_server_context::tls_server_context(std::vector<std::string> alpn_protocols)
-    : context_{make_context(TLS_server_method())} {
-    use_groups(context_.get());
-    prepare_server_context(context_.get(), std::move(alpn_protocols));
+tls_server_context::tls_server_context(tls_server_options options) : context_{make_context(TLS_server_method())} {
+    SSL_CTX* const raw = context_.get();
+    use_groups(raw);
+    prepare_server_context(raw, std::move(options.alpn_protocols));
+    ask_for_client_certificates(raw, options);
+    // One for each connection that a client makes is what it needs for the next.
+    SSL_CTX_set_num_tickets(raw, options.resumption ? 1 : 0);
+    if (!options.resumption) {
+        SSL_CTX_set_options(raw, SSL_OP_NO_TICKET);
+        return;
+    }
+    if (!options.ticket_keys) {
+        rotating_ticket_keys_options own;
+        own.clock = options.clock;
+        options.ticket_keys = std::make_shared<rotating_ticket_keys>(std::move(own));
+    }
+    use_ticket_keys(raw, std::move(options.ticket_keys), std::move(options.clock));
 }
 
 tls_client_context::tls_client_context(const std::string& ca_file, std::shared_ptr<clock> time)

@@ -24,6 +24,7 @@ struct server_callbacks {
     context_lookup lookup;
     std::vector<std::string> alpn_protocols;
     std::shared_ptr<const context_report> report;  ///< null if nobody asked
+    bytes session_scope = {};                      ///< a hash, or nothing
 };
 
 /// What a handshake that cannot wait shows its client, until its end is reported.
@@ -50,6 +51,10 @@ int context_index() {
     return index;
 }
 
+server_callbacks* callbacks_of(const SSL_CTX* context) {
+    return static_cast<server_callbacks*>(SSL_CTX_get_ex_data(context, context_index()));
+}
+
 int connection_index() {
     static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
     return index;
@@ -68,7 +73,15 @@ bool has_challenge_certificate(SSL* ssl) {
 
 /// Sessions must not be resumed for another name: a ticket of one would skip the certificate of the other.
 bool bind_sessions(SSL* ssl, const client_hello& hello) {
-    const auto name = sha256(as_bytes(hello.server_name));
+    auto bound_to = as_bytes(hello.server_name);
+    const auto* const callbacks = callbacks_of(SSL_get_SSL_CTX(ssl));
+    bytes scoped;
+    if (callbacks && !callbacks->session_scope.empty()) {
+        scoped = callbacks->session_scope;
+        scoped.insert(scoped.end(), bound_to.begin(), bound_to.end());
+        bound_to = scoped;
+    }
+    const auto name = sha256(bound_to);
     if (SSL_set_session_id_context(ssl, name.data(), static_cast<unsigned>(name.size())) != 1)
         return false;
     if (hello.is_challenge()) {
@@ -221,16 +234,21 @@ void prepare_server_context(
     if (report)
         callbacks->report = std::make_shared<const context_report>(std::move(report));
     callbacks->alpn_protocols = std::move(alpn_protocols);
-    auto* const previous = SSL_CTX_get_ex_data(context, context_index());
+    const auto* const previous = callbacks_of(context);
     if (SSL_CTX_set_ex_data(context, context_index(), callbacks.get()) != 1)
         throw std::bad_alloc{};
     SSL_CTX_set_client_hello_cb(context, client_hello_callback, callbacks.get());
     SSL_CTX_set_alpn_select_cb(context, alpn_callback, callbacks.get());
     callbacks.release();
-    delete static_cast<server_callbacks*>(previous);
+    delete previous;
 }
 
-bool is_prepared(const SSL_CTX* context) noexcept { return SSL_CTX_get_ex_data(context, context_index()) != nullptr; }
+void bind_sessions_to(SSL_CTX* context, bytes_view scope) {
+    const auto hash = sha256(scope);
+    callbacks_of(context)->session_scope.assign(hash.begin(), hash.end());
+}
+
+bool is_prepared(const SSL_CTX* context) noexcept { return callbacks_of(context) != nullptr; }
 
 int alert_for(const std::error_code& code) noexcept {
     if (code == errc::name_not_allowed || code == errc::invalid_identifier || code == errc::no_server_name)
@@ -239,6 +257,9 @@ int alert_for(const std::error_code& code) noexcept {
     // acme-tls/1, which RFC 7301, section 3.2, has an alert for.
     if (code == errc::no_challenge)
         return SSL_AD_NO_APPLICATION_PROTOCOL;
+    // RFC 8446, section 4.4.2.2, by the reason of section 4.1.1: no set of parameters that both support.
+    if (code == errc::tls_failed)
+        return SSL_AD_HANDSHAKE_FAILURE;
     return SSL_AD_INTERNAL_ERROR;
 }
 

@@ -20,6 +20,9 @@ using ssl_ptr = std::unique_ptr<SSL, openssl_free<SSL_free>>;
 /// True after `prepare_server_context`.
 bool is_prepared(const SSL_CTX*) noexcept;
 
+/// Sessions of this context are resumed only with one that has the same scope.
+void bind_sessions_to(SSL_CTX*, bytes_view scope);
+
 /// The alert for a client that is refused for this reason.
 int alert_for(const std::error_code&) noexcept;
 

@@ -3,11 +3,11 @@
 #include <string>
 
 #include <evercert/error.hpp>
+#include <evercert/tls_context.hpp>
 
 #include "crypto/openssl.hpp"
 #include "crypto/verify.hpp"
 #include "crypto/x509_time.hpp"
-#include "tls/context.hpp"
 #include "tls/server_handshake.hpp"
 
 namespace evercert {
@@ -26,7 +26,7 @@ void require(bool done, const char* what) {
 }
 
 const tls_server_context& server_context() {
-    static const auto* const one = new tls_server_context{{}};
+    static const auto* const one = new tls_server_context{tls_server_options{}};
     return *one;
 }
 

@@ -28,10 +28,13 @@ inline bool same(const evercert::fields& a, const evercert::fields& b) {
     });
 }
 
+inline std::size_t size_of(const std::string& body) { return body.size(); }
+inline std::size_t size_of(const evercert::request_body& body) { return body.whole().size(); }
+
 template <typename Decoder>
 void check_bounds(Decoder& decoder) {
     must(!(decoder.complete() && decoder.failure()), "a message is complete or refused");
-    must(decoder.message().body.size() <= limits.body_max, "a body is bounded");
+    must(size_of(decoder.message().body) <= limits.body_max, "a body is bounded");
     must(!decoder.failure() || !decoder.keep_alive(), "a refused message ends the connection");
 }
 

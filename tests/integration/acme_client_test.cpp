@@ -11,9 +11,9 @@
 #include "base/outcome.hpp"
 #include "base/task_group.hpp"
 #include "catch.hpp"
-#include "http/server_connection.hpp"
 #include "pebble.hpp"
 #include "run.hpp"
+#include "serve_http.hpp"
 
 using namespace evercert;
 
@@ -47,8 +47,7 @@ private:
 
     asio::awaitable<void> serve(std::unique_ptr<stream> connected) {
         const handler answer = [this](request ask) { return reply(std::move(ask)); };
-        http_server_connection connection{std::move(connected), "", answer, server_options{}, system_clock(), logger{}};
-        co_await connection.run();
+        co_await test::serve_http(std::move(connected), answer);
     }
 
     asio::awaitable<response> reply(request ask) {

@@ -145,6 +145,48 @@ TEST_CASE("https_server names the address that it cannot listen on") {
     CHECK(second.log().find("127.0.0.1:" + std::to_string(f.ca.tls_port())) != std::string::npos);
 }
 
+TEST_CASE("https_server serves the files of a folder with several threads, and writes its access log") {
+    fixture f;
+    test::write_file(f.folder / "index.html", "<p>home\n");
+    test::write_file(f.folder / "large.bin", std::string(3'000'000, 'x'));
+    auto server = f.start_server({"--host", "a.test", "--root", f.folder.path(), "--threads", "3", "--access-log"});
+    CHECK_THAT(f.curl("a.test"), Catch::Contains("<p>home"));
+    const auto large = [&](const std::string& range) {
+        return test::run_program(
+            {"curl", "-sS", "--cacert", f.folder / "root.pem", "--connect-to",
+             "::127.0.0.1:" + std::to_string(f.ca.tls_port()), "-r", range, "https://a.test/large.bin"});
+    };
+    CHECK(large("0-").size() == 3'000'000);
+    CHECK(large("2999990-").size() == 10);
+    CHECK_THAT(f.curl("a.test", {"https://a.test/../server.log", "--path-as-is"}), !Catch::Contains("listening"));
+    CHECK_THAT(f.curl("a.test", {"-X", "DELETE"}), Catch::Contains("405"));
+    server.signal(SIGTERM);
+    CHECK(server.wait(3s) == 0);
+    CHECK_THAT(server.log(), Catch::Contains("\"GET / HTTP/1.1\" 200 8 \"-\" \"curl/"));
+    CHECK_THAT(server.log(), Catch::Contains("\"GET /large.bin HTTP/1.1\" 206 10 "));
+}
+
+TEST_CASE("events tells the seconds to a client until it goes, and goes on where one was") {
+    fixture f;
+    test::process program{
+        {example("events"), f.ca.directory_url(), f.ca.ca_file(), std::to_string(f.ca.http_port()),
+         std::to_string(f.ca.tls_port()), "events.test"},
+        {},
+        f.folder / "events.log"};
+    wait_until("the program listens", [&] { return program.listens_on_tcp(f.ca.tls_port()); });
+    CHECK_THAT(f.curl("events.test"), Catch::Contains("EventSource"));
+    test::process client{
+        {"curl", "-sS", "-N", "-i", "--cacert", f.folder / "root.pem", "--connect-to",
+         "::127.0.0.1:" + std::to_string(f.ca.tls_port()), "-H", "Last-Event-ID: 41", "https://events.test/events"},
+        {},
+        f.folder / "client.log"};
+    wait_until("an event has come", [&] { return client.log().find("data: tick 43\n") != std::string::npos; });
+    CHECK_THAT(client.log(), Catch::Contains("text/event-stream") && Catch::Contains("id: 42\ndata: tick 42\n"));
+    client.stop();
+    program.signal(SIGTERM);
+    CHECK(program.wait(3s) == 0);
+}
+
 TEST_CASE("compose serves beside its own loop and ends with it") {
     fixture f;
     test::process program{

@@ -7,6 +7,7 @@
 
 #include "base/worker.hpp"
 #include "catch.hpp"
+#include "clients.hpp"
 #include "http/client.hpp"
 #include "loopback_network.hpp"
 #include "pebble.hpp"
@@ -28,8 +29,12 @@ std::size_t count(const std::string& text, std::string_view what) {
 
 /// A manager that serves with Pebble as its CA, and clients that trust Pebble's root.
 struct server {
-    explicit server(test::pebble& ca, std::vector<challenge_type> challenges = {}, std::string cache = {}) : ca{ca} {
+    explicit server(
+        test::pebble& ca, std::vector<challenge_type> challenges = {}, std::string cache = {},
+        std::vector<key_type> key_types = {key_type::ec_p256})
+        : ca{ca} {
         manager_options options;
+        options.key_types = std::move(key_types);
         options.directory_url = ca.directory_url();
         options.http.ca_file = ca.ca_file();
         options.server.addresses = {asio::ip::address_v4::loopback()};
@@ -102,6 +107,19 @@ TEST_CASE("a server gets its certificate from Pebble by either challenge and ser
     const auto cert = s.manager->find("one.test");
     REQUIRE(cert);
     CHECK(cert->names() == std::vector<identifier>{"one.test"});
+}
+
+TEST_CASE("Pebble issues a certificate with each kind of key for the clients that need it") {
+    test::pebble ca;
+    server s{ca, {}, {}, {key_type::ec_p256, key_type::rsa_2048}};
+    for (const auto& [client, type] :
+         {std::pair{test::rsa_alone(), key_type::rsa_2048}, std::pair{test::p256_alone(), key_type::ec_p256}}) {
+        const auto got = s.run(s.manager->get_certificate(test::hello("two.test", client)));
+        CHECK(got->key().type() == type);
+    }
+    s.trust(ca.issuing_root_pem());
+    CHECK(s.run(s.get("two.test")) == "hello from two.test");
+    CHECK(count(ca.log(), "POST /order-plz") == 2);
 }
 
 TEST_CASE("one certificate for several names is obtained in one order") {

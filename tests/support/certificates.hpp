@@ -21,11 +21,14 @@ public:
               {from - std::chrono::days{1}, from + std::chrono::days{3650}})} {}
 
     evercert::certificate_ptr issue(
-        std::vector<evercert::identifier> names, evercert::duration lifetime = std::chrono::days{90}) {
-        return issue(std::move(names), {from_, from_ + lifetime});
+        std::vector<evercert::identifier> names, evercert::duration lifetime = std::chrono::days{90},
+        evercert::key_type type = evercert::key_type::ec_p256) {
+        return issue(std::move(names), {from_, from_ + lifetime}, type);
     }
-    evercert::certificate_ptr issue(std::vector<evercert::identifier> names, evercert::validity valid) {
-        auto key = evercert::private_key::generate();
+    evercert::certificate_ptr issue(
+        std::vector<evercert::identifier> names, evercert::validity valid,
+        evercert::key_type type = evercert::key_type::ec_p256) {
+        auto key = evercert::private_key::generate(type);
         const auto pem = evercert::issue({std::move(names), evercert::public_key{key}, valid}, root_);
         return std::make_shared<const evercert::certificate>(pem, key);
     }

@@ -91,13 +91,11 @@ public:
 
     evercert::io_result try_read(std::span<std::byte> into) noexcept override { return next_->try_read(into); }
     evercert::io_result try_write(std::span<const std::byte> from) noexcept override { return next_->try_write(from); }
-    asio::awaitable<void> wait_readable() override {
-        cut_->pass("read");
-        return next_->wait_readable();
-    }
-    asio::awaitable<void> wait_writable() override {
-        cut_->pass("write");
-        return next_->wait_writable();
+    void start_wait(evercert::readiness what, evercert::wait_handler::pointer waiting) override {
+        // The interruption may destroy this.
+        auto& next = *next_;
+        next.start_wait(what, std::move(waiting));
+        cut_->pass(what == evercert::readiness::readable ? "read" : "write");
     }
     void shutdown_write() noexcept override { next_->shutdown_write(); }
     void close() noexcept override { next_->close(); }

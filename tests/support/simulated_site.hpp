@@ -107,9 +107,12 @@ public:
     evercert::certificate_ptr cert(evercert::identifier name) { return run(manager->cert(std::move(name))); }
     /// What a client that asks for this name gets; null and `refusal` if it is refused.
     evercert::certificate_ptr ask(std::string server_name) {
+        return ask(evercert::client_hello{std::move(server_name), {}});
+    }
+    evercert::certificate_ptr ask(evercert::client_hello hello) {
         refusal = {};
         try {
-            return run(manager->get_certificate(evercert::client_hello{std::move(server_name), {}}));
+            return run(manager->get_certificate(std::move(hello)));
         } catch (const std::system_error& e) {
             refusal = e.code();
             refusal_text = e.what();

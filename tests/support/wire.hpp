@@ -11,6 +11,7 @@
 
 #include "base/stream_io.hpp"
 #include "http/http1.hpp"
+#include "request_decoder.hpp"
 
 namespace test {
 
@@ -20,7 +21,7 @@ inline constexpr http1_limits wide_limits{64 << 10, 4 << 20};
 
 /// The next request on the stream as it stood on the wire. Throws at the end of the stream.
 inline asio::awaitable<std::string> read_request(stream& from) {
-    http1_request_decoder decoder{wide_limits};
+    request_decoder decoder{wide_limits};
     std::string raw;
     std::array<std::byte, 1> one;
     while (!decoder.complete() && !decoder.failure()) {
@@ -47,7 +48,8 @@ inline asio::awaitable<response> read_response(stream& from, bool to_head = fals
     }
     if (decoder.failure())
         throw std::runtime_error{std::string{decoder.failure()->what}};
-    co_return std::move(decoder.message());
+    auto& message = decoder.message();
+    co_return std::move(message);
 }
 
 /// What comes until the peer closes.

@@ -11,6 +11,7 @@
 #include <evercert/testing/acme_server.hpp>
 
 #include "catch.hpp"
+#include "certificates.hpp"
 #include "local_site.hpp"
 
 using namespace evercert;
@@ -105,4 +106,49 @@ TEST_CASE("a manager serves, obtains and answers questions on many threads at on
         CHECK(e.code() == errc::stopped);
     }
     ca.stop();
+}
+
+TEST_CASE("own certificates are added, replaced and removed while handshakes look for them on other threads") {
+    crew all{2};
+    const auto now = system_clock()->wall();
+    test::authority of_mine{now - std::chrono::hours{1}};
+    std::vector<certificate_ptr> owns;
+    for (int i = 0; i < 4; ++i)
+        owns.push_back(of_mine.issue({"own.test", "own" + std::to_string(i) + ".test"}));
+    test::temporary_folder folder;
+    test::write_file(folder / "both.pem", owns[0]->chain_pem() + owns[0]->key().to_pem());
+    manager_options options;
+    options.certificate_files_interval = std::chrono::seconds{1};
+    manager manager{all.io, options};
+    manager.set_hosts({});
+    manager.add_certificate_files(folder / "both.pem", folder / "both.pem");
+    auto running = all.start(manager.run());
+
+    std::atomic<bool> done = false;
+    std::atomic<int> found = 0;
+    std::vector<std::thread> askers;
+    for (int i = 0; i < 2; ++i)
+        askers.emplace_back([&] {
+            while (!done) {
+                client_hello hello{"own.test", {}};
+                found += all.start(manager.get_certificate(hello)).get() != nullptr;
+                manager.find("own1.test");
+                manager.status();
+                manager.status("own2.test");
+            }
+        });
+    for (int round = 0; round < 200; ++round) {
+        const auto& own = owns[static_cast<std::size_t>(round) % owns.size()];
+        manager.add_certificate(own->chain_pem(), own->key().to_pem());
+        if (round % 10 == 9)
+            manager.remove_certificate(own->names().back());
+    }
+    while (found < 100)
+        std::this_thread::yield();
+    done = true;
+    for (auto& one : askers)
+        one.join();
+    CHECK(manager.find("own.test"));
+    manager.stop();
+    running.get();
 }

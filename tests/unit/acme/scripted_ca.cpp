@@ -7,11 +7,11 @@
 
 #include <evercert/clock.hpp>
 #include <evercert/server_options.hpp>
+#include <evercert/tls_stream.hpp>
 
 #include "crypto/encoding.hpp"
 #include "crypto/issue.hpp"
-#include "http/server_connection.hpp"
-#include "tls/tls_stream.hpp"
+#include "serve_http.hpp"
 #include "wire.hpp"
 
 using namespace evercert;
@@ -43,14 +43,14 @@ scripted_ca::seen look_at(const request& ask) {
     result.method = ask.method;
     result.path = ask.path();
     result.fields = ask.fields;
-    result.body = ask.body;
+    result.body = ask.body.whole();
     if (ask.method != "POST")
         return result;
     auto text = [](const boost::json::object& jws, const char* name) {
         auto decoded = base64url_decode(std::string{jws.at(name).as_string()});
         return std::string{decoded.value().begin(), decoded.value().end()};
     };
-    const auto jws = boost::json::parse(ask.body).as_object();
+    const auto jws = boost::json::parse(ask.body.whole()).as_object();
     result.header = boost::json::parse(text(jws, "protected")).as_object();
     result.payload = text(jws, "payload");
     return result;
@@ -61,7 +61,7 @@ scripted_ca::seen look_at(const request& ask) {
 scripted_ca::scripted_ca(asio::any_io_executor executor)
     : executor_{executor},
       certificate_{shared_credentials().leaf},
-      tls_{{"http/1.1"}},
+      tls_{tls_server_options{.alpn_protocols = {"http/1.1"}}},
       listener_{system_network()->listen(executor, {asio::ip::address_v4::loopback(), 0})},
       connections_{executor},
       never_{executor} {
@@ -146,13 +146,12 @@ asio::awaitable<void> scripted_ca::serve_requests(std::unique_ptr<stream> tls) {
     if (!raw.empty())
         co_return co_await serve_raw(*tls);
     const handler answer = [this](request ask) { return reply(std::move(ask)); };
-    http_server_connection connection{std::move(tls), "", answer, server_options{}, system_clock(), logger{}};
-    co_await connection.run();
+    co_await serve_http(std::move(tls), answer);
 }
 
 asio::awaitable<void> scripted_ca::serve_raw(stream& tls) {
     for (;;) {
-        http1_request_decoder decoder{wide_limits};
+        request_decoder decoder{wide_limits};
         std::array<std::byte, 1> one;
         while (!decoder.complete()) {
             if (co_await read_some(tls, one) == 0)
@@ -183,6 +182,8 @@ void scripted_ca::drop_connections() {
 }
 
 asio::awaitable<response> scripted_ca::reply(request ask) {
+    auto body = co_await ask.body.text();
+    ask.body = std::move(body);
     requests.push_back(look_at(ask));
     const auto asked = requests.back();
     auto found = answers_.find(asked.path);

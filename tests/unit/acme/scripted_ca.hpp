@@ -17,13 +17,13 @@
 #include <evercert/certificate.hpp>
 #include <evercert/http.hpp>
 #include <evercert/network.hpp>
+#include <evercert/tls_context.hpp>
 
 #include "base/event.hpp"
 #include "base/outcome.hpp"
 #include "base/task_group.hpp"
 #include "process.hpp"
 #include "run.hpp"
-#include "tls/context.hpp"
 
 namespace test {
 

@@ -50,7 +50,7 @@ TEST_CASE("what follows a request is left to the caller") {
 
 TEST_CASE("one empty line before a request is let pass and is not its start") {
     CHECK(request_of("\r\n" + get).start == "GET /a?b=c at a.test");
-    http1_request_decoder decoder{small_limits};
+    request_decoder decoder{small_limits};
     decoder.feed("\r\n");
     CHECK_FALSE(decoder.started());
     decoder.feed("G");
@@ -108,7 +108,7 @@ TEST_CASE("a connection persists in HTTP/1.1 unless a side closes it") {
 
 TEST_CASE("100-continue is asked for by a client that will send a body") {
     const auto expects = [](const std::string& bytes) {
-        http1_request_decoder decoder{small_limits};
+        request_decoder decoder{small_limits};
         decoder.feed(bytes);
         return decoder.expects_continue();
     };

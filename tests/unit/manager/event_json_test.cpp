@@ -21,13 +21,14 @@ TEST_CASE("an event is one line of JSON without the members that say nothing") {
     happened.text = "the CA said \"no\"\\\n";
     happened.failure = failure_class::caa;
     happened.next = happened.at + std::chrono::minutes{15};
+    happened.key = key_type::ec_p384;
     happened.serial = "04d2";
     const auto line = to_json(happened);
     CHECK(line.find('\n') == std::string::npos);
     CHECK(
         line ==
         R"({"type":"retry_planned","at":"2026-01-31T12:00:00Z","names":["a.test","*.b.test"],)"
-        R"("text":"the CA said \"no\"\\\n","failure":"caa","next":"2026-01-31T12:15:00Z","serial":"04d2"})");
+        R"("text":"the CA said \"no\"\\\n","failure":"caa","next":"2026-01-31T12:15:00Z","key":"P-384","serial":"04d2"})");
 }
 
 TEST_CASE("every type of event has a name of its own") {

@@ -92,7 +92,14 @@ TEST_CASE("a manager refuses options that cannot be meant, and says which") {
     CHECK(refused([](auto& o) { o.orders.burst = 0; }).find("orders") != std::string::npos);
     CHECK(refused([](auto& o) { o.waiters_max = 0; }).find("waiters") != std::string::npos);
     CHECK(refused([](auto& o) { o.network = nullptr; }).find("network") != std::string::npos);
-    CHECK(refused([](auto& o) { o.certificate_key = key_type::ed25519; }).find("Ed25519") != std::string::npos);
+    CHECK(refused([](auto& o) { o.key_types = {key_type::ed25519}; }).find("Ed25519") != std::string::npos);
+    CHECK(refused([](auto& o) { o.key_types.clear(); }).find("key_types") != std::string::npos);
+    CHECK(refused([](auto& o) {
+              o.key_types = {key_type::rsa_2048, key_type::rsa_4096};
+          }).find("twice") != std::string::npos);
+    CHECK(refused([](auto& o) {
+              o.certificate_files_interval = std::chrono::milliseconds{999};
+          }).find("certificate_files_interval") != std::string::npos);
 }
 
 TEST_CASE("a stopped manager refuses everything and its watchers learn of it") {

@@ -34,6 +34,18 @@ TEST_CASE("a name that was not asked for yet has a short status") {
     CHECK(to_json(status) == R"({"names":["a.test"],"state":"not_asked_for","next":"none","saved":true})");
 }
 
+TEST_CASE("the status of a certificate says what key it has, and whose it is unless it is the manager's") {
+    certificate_status status;
+    status.names = {"a.test"};
+    status.key = key_type::rsa_2048;
+    status.state = certificate_state::valid;
+    CHECK(to_json(status) == R"({"names":["a.test"],"key":"RSA 2048","state":"valid","next":"none","saved":true})");
+    status.origin = certificate_origin::own;
+    CHECK(
+        to_json(status) ==
+        R"({"names":["a.test"],"origin":"own","key":"RSA 2048","state":"valid","next":"none","saved":true})");
+}
+
 TEST_CASE("the status of a certificate says what failed and what comes next") {
     CHECK(
         to_json(failed_renewal()) ==

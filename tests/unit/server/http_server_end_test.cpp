@@ -7,7 +7,7 @@ using namespace http_server_test;
 TEST_CASE("beyond the bound a new connection is closed at once") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
         server_options options;
-        options.connections_max = 2;
+        options.connections.connections_max = 2;
         setting s{io, options};
         std::vector<std::unique_ptr<stream>> two;
         two.push_back(co_await s.connect(s.plain));
@@ -155,7 +155,7 @@ TEST_CASE("server options out of range are refused when the server is made") {
     CHECK(made([](auto& o) { o.head_timeout = 0ms; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.idle_timeout = -1ms; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.head_max = 10; }) == errc::invalid_options);
-    CHECK(made([](auto& o) { o.connections_max = 0; }) == errc::invalid_options);
+    CHECK(made([](auto& o) { o.connections.connections_max = 0; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.keep_alive_requests_max = 0; }) == errc::invalid_options);
     CHECK_FALSE(made([](auto&) {}));
 }

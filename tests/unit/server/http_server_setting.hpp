@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 
 #include <evercert/error.hpp>
+#include <evercert/tls_stream.hpp>
 
 #include "base/event.hpp"
 #include "catch.hpp"
@@ -19,7 +20,6 @@
 #include "run.hpp"
 #include "server/http_server.hpp"
 #include "temp_folder.hpp"
-#include "tls/tls_stream.hpp"
 #include "wire.hpp"
 
 namespace http_server_test {

@@ -114,7 +114,7 @@ TEST_CASE("a challenge connection ends after its handshake") {
 TEST_CASE("who does not finish the handshake is closed after its time") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
         server_options options;
-        options.handshake_timeout = 50ms;
+        options.handshakes.timeout = 50ms;
         setting s{io, options};
         auto silent = co_await s.connect(s.secure);
         auto rest = co_await test::read_to_end(*silent);
@@ -130,7 +130,7 @@ TEST_CASE("who does not finish the handshake is closed after its time") {
 TEST_CASE("the time in which a certificate is awaited is not the handshake's") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
         server_options options;
-        options.handshake_timeout = 200ms;
+        options.handshakes.timeout = 200ms;
         setting s{io, options};
         event ready{io.get_executor()};
         s.source.wait = &ready;

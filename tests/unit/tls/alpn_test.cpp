@@ -96,5 +96,7 @@ TEST_CASE("acme-tls/1 beside other protocols is not a validation") {
 
 TEST_CASE("a server's list of protocols must not have acme-tls/1 or what is no protocol") {
     const std::string wrong = GENERATE(std::string{"acme-tls/1"}, std::string{}, std::string(256, 'a'));
-    CHECK_THROWS_AS((tls_server_context{{"h2", wrong}}), error);
+    tls_server_options options;
+    options.alpn_protocols = {"h2", wrong};
+    CHECK_THROWS_AS(tls_server_context{options}, error);
 }

@@ -6,6 +6,7 @@
 #include <evercert/asio_ssl.hpp>
 
 #include "base/event.hpp"
+#include "base/wait_completion.hpp"
 #include "tls/server_handshake.hpp"
 #include "tls_test.hpp"
 
@@ -92,11 +93,9 @@ public:
         result.size = socket_.write_some(asio::buffer(from.data(), from.size()), result.error);
         return result;
     }
-    asio::awaitable<void> wait_readable() override {
-        co_await socket_.async_wait(tcp::socket::wait_read, asio::use_awaitable);
-    }
-    asio::awaitable<void> wait_writable() override {
-        co_await socket_.async_wait(tcp::socket::wait_write, asio::use_awaitable);
+    void start_wait(readiness what, wait_handler::pointer waiting) override {
+        const auto type = what == readiness::readable ? tcp::socket::wait_read : tcp::socket::wait_write;
+        socket_.async_wait(type, wait_completion{std::move(waiting)});
     }
     void shutdown_write() noexcept override {
         asio::error_code ignored;

@@ -205,7 +205,7 @@ TEST_CASE("what is not TLS ends the handshake with an error") {
         std::string{"\x16\x03\x01\x40\x00\x01\xff\xff\xff", 9} + std::string(0x4000, 'x'));
     test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
         auto ends = memory_stream_pair(io.get_executor(), 128 << 10);
-        const tls_server_context context{{}};
+        const tls_server_context context{tls_server_options{}};
         tls_stream server{std::move(ends.first), context};
         co_await write_all(*ends.second, garbage);
         try {
@@ -221,7 +221,7 @@ TEST_CASE("a client that says nothing and leaves is a closed connection") {
     const std::string said = GENERATE(std::string{}, std::string{"\x16\x03\x01"});
     test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
         auto ends = memory_stream_pair(io.get_executor());
-        const tls_server_context context{{}};
+        const tls_server_context context{tls_server_options{}};
         tls_stream server{std::move(ends.first), context};
         if (!said.empty())
             co_await write_all(*ends.second, said);

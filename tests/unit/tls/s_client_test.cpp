@@ -12,7 +12,8 @@ namespace {
 /// A server on a real socket that does one connection as the test says, for OpenSSL's own client.
 class s_client_server {
 public:
-    explicit s_client_server(std::vector<std::string> alpn = {}) : context_{std::move(alpn)} {
+    explicit s_client_server(std::vector<std::string> alpn = {})
+        : context_{tls_server_options{.alpn_protocols = std::move(alpn)}} {
         endpoint any;
         any.address = asio::ip::address_v4::loopback();
         listener_ = system_network()->listen(io_.get_executor(), any);

@@ -46,8 +46,18 @@ const tls_ca& shared_ca() {
 
 certificate_ptr certificate_for(const char* name, key_type type) { return shared_ca().issue({name}, type); }
 
+namespace {
+
+tls_server_options server_options(const tls_options& options) {
+    tls_server_options made = options.server;
+    made.alpn_protocols = options.server_alpn;
+    return made;
+}
+
+}  // namespace
+
 tls_pair::tls_pair(asio::any_io_executor executor, const tls_options& options)
-    : server_context{options.server_alpn}, client_context{shared_ca().root_file(), time} {
+    : server_context{server_options(options)}, client_context{shared_ca().root_file(), time} {
     auto ends = memory_stream_pair(std::move(executor), options.capacity, options.segment);
     server = std::make_unique<tls_stream>(std::move(ends.first), server_context);
     client = std::make_unique<tls_stream>(std::move(ends.second), client_context, options.name, options.client_alpn);

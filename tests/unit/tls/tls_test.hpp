@@ -13,13 +13,13 @@
 #include <evercert/certificate.hpp>
 #include <evercert/clock.hpp>
 #include <evercert/error.hpp>
+#include <evercert/tls_context.hpp>
+#include <evercert/tls_stream.hpp>
 
 #include "base/memory_stream.hpp"
 #include "catch.hpp"
 #include "process.hpp"
 #include "run.hpp"
-#include "tls/context.hpp"
-#include "tls/tls_stream.hpp"
 
 /// What the tests of TLS share: certificates of a CA of their own, and both ends of a connection in memory.
 namespace test {
@@ -59,6 +59,7 @@ struct tls_options {
     std::string name = "a.test";
     int version = TLS1_3_VERSION;
     std::vector<std::string> server_alpn = {};
+    evercert::tls_server_options server = {};  ///< but its ALPN
     std::vector<std::string> client_alpn = {};
     std::size_t capacity = 64 << 10;
     std::size_t segment = 64 << 10;

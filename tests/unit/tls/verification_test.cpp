@@ -138,7 +138,7 @@ TEST_CASE("SSL_CERT_FILE names the roots where no file is given") {
     const auto time = std::make_shared<test::still_clock>();
     const environment_variable file{"SSL_CERT_FILE", test::shared_ca().root_file()};
     test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
-        const tls_server_context server_context{{}};
+        const tls_server_context server_context{tls_server_options{}};
         const tls_client_context client_context{"", time};
         auto ends = memory_stream_pair(io.get_executor());
         tls_stream server{std::move(ends.first), server_context};
@@ -171,7 +171,7 @@ TEST_CASE("an intermediate among the roots is trusted as what it is") {
     const test::temporary_folder folder;
     test::write_file(folder / "issuer.pem", test::shared_ca().intermediate_pem());
     test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
-        const tls_server_context server_context{{}};
+        const tls_server_context server_context{tls_server_options{}};
         const tls_client_context client_context{folder / "issuer.pem", time};
         auto ends = memory_stream_pair(io.get_executor());
         tls_stream server{std::move(ends.first), server_context};

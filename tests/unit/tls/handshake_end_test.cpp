@@ -3,13 +3,12 @@
 #include <openssl/ssl.h>
 
 #include <evercert/error.hpp>
+#include <evercert/tls_acceptor.hpp>
 
-#include "base/outcome.hpp"
 #include "catch.hpp"
 #include "certificates.hpp"
 #include "process.hpp"
 #include "run.hpp"
-#include "server/tls_accept.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;
@@ -33,9 +32,7 @@ public:
 class site {
 public:
     site() {
-        endpoint any;
-        any.address = asio::ip::address_v4::loopback();
-        listener_ = system_network()->listen(io_.get_executor(), any);
+        address_ = acceptor.listen({asio::ip::address_v4::loopback(), 0});
         source.chosen = ca.issue({"a.test"}, {now_ - 1h, now_ + 24h});
         test::write_file(file("root.pem"), ca.root_pem());
         test::write_file(file("other.pem"), test::authority{now_}.root_pem());
@@ -45,8 +42,7 @@ public:
     std::optional<handshake_result> meet(const std::vector<std::string>& command) {
         source.results.clear();
         test::process client{command, {}, file("log")};
-        test::run_io(io_, serve_one());
-        client.wait(20s);
+        test::run_io(io_, serve_until_gone(client));
         CHECK(source.results.size() <= 1);
         return source.results.empty() ? std::nullopt : std::optional{source.results.front()};
     }
@@ -60,33 +56,51 @@ public:
         return meet(command);
     }
     std::optional<handshake_result> meet_curl(const std::string& host, const std::string& root) {
-        const auto port = std::to_string(listener_->local_endpoint().port);
+        const auto port = std::to_string(address_.port);
         return meet(
             {"curl", "-sS", "-m", "20", "--cacert", file(root), "--resolve", host + ":" + port + ":127.0.0.1",
              "https://" + host + ":" + port + "/"});
     }
 
-    std::string address() const { return to_string(listener_->local_endpoint()); }
+    std::string address() const { return to_string(address_); }
     std::string file(const std::string& name) const { return folder_ / name; }
 
     noting_source source;
     const wall_time now_ = system_clock()->wall();
     test::authority ca{now_ - 1h};
-    tls_server_context context{{"http/1.1"}};
 
 private:
-    asio::awaitable<void> serve_one() {
-        auto accepted = co_await listener_->accept(io_.get_executor());
-        auto handshake = accept_tls(std::move(accepted), context, source, system_clock(), 20s);
-        const auto ended = co_await as_outcome(std::move(handshake));
-        const bool established = source.results.empty() || source.results.front() == handshake_result::established;
-        CHECK(established == !ended.thrown);
-        if (!ended.thrown)
-            ended.value->connection->shutdown_write();
+    asio::io_context io_;
+
+public:
+    tls_acceptor acceptor{io_, source, with_http()};
+
+private:
+    static tls_acceptor_options with_http() {
+        tls_acceptor_options options;
+        options.tls.alpn_protocols = {"http/1.1"};
+        return options;
     }
 
-    asio::io_context io_;
-    std::unique_ptr<listener> listener_;
+    /// Closes what is established, so that the client ends.
+    asio::awaitable<void> accept_and_close() {
+        for (;;) {
+            tls_stream connection = co_await acceptor.accept();
+            CHECK((source.results.empty() || source.results.front() == handshake_result::established));
+            connection.shutdown_write();
+        }
+    }
+
+    asio::awaitable<void> serve_until_gone(test::process& client) {
+        test::started<void> accepting{io_.get_executor(), accept_and_close()};
+        asio::steady_timer timer{io_};
+        while (client.is_running() || acceptor.handshakes() > 0) {
+            timer.expires_after(2ms);
+            co_await timer.async_wait(asio::use_awaitable);
+        }
+    }
+
+    endpoint address_;
     test::temporary_folder folder_;
 };
 
@@ -136,6 +150,6 @@ TEST_CASE("a client that resumes its session was shown no certificate") {
 
 TEST_CASE("a certificate that OpenSSL does not let us use is rejected") {
     site s;
-    SSL_CTX_set_security_level(s.context.native_handle(), 5);  // 256 bits; P-256 has 128
+    SSL_CTX_set_security_level(s.acceptor.native_handle(), 5);  // 256 bits; P-256 has 128
     CHECK(s.meet_openssl({}) == rejected);
 }

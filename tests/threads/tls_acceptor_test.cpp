@@ -1,0 +1,120 @@
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <asio/co_spawn.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/read.hpp>
+#include <asio/strand.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+
+#include <evercert/error.hpp>
+#include <evercert/rethrow.hpp>
+#include <evercert/tls_acceptor.hpp>
+
+#include "catch.hpp"
+#include "certificates.hpp"
+#include "temp_folder.hpp"
+
+using namespace evercert;
+using namespace std::chrono_literals;
+
+namespace {
+
+class one_certificate final : public certificate_source {
+public:
+    certificate_ptr only;
+    asio::awaitable<certificate_ptr> get_certificate(client_hello) override { co_return only; }
+    void handshake_ended(const certificate_ptr&, handshake_result) noexcept override { ++ended; }
+    std::atomic<int> ended = 0;
+};
+
+struct counts {
+    std::atomic<int> answered = 0;
+    std::atomic<int> resumed = 0;
+    std::atomic<bool> stopped = false;
+};
+
+asio::awaitable<void> echo(tls_stream connection, counts& all) {
+    std::array<char, 5> said;
+    try {
+        all.resumed += connection.resumed();
+        for (;;) {
+            co_await asio::async_read(connection, asio::buffer(said), asio::use_awaitable);
+            co_await asio::async_write(connection, asio::buffer(said), asio::use_awaitable);
+        }
+    } catch (const std::system_error&) {
+        connection.shutdown_write();
+    }
+}
+
+asio::awaitable<void> accept_all(tls_acceptor& on, counts& all) {
+    try {
+        for (;;) {
+            tls_stream connection = co_await on.accept();
+            const auto executor = connection.get_executor();
+            asio::co_spawn(executor, echo(std::move(connection), all), evercert::rethrow);
+        }
+    } catch (const error& why) {
+        all.stopped = why.code() == errc::stopped;
+    }
+}
+
+/// One connection after the other, as long as there is somebody to connect to.
+asio::awaitable<void> visit(endpoint at, const tls_client_context& context, counts& all) {
+    const std::vector<std::string> none;
+    try {
+        for (;;) {
+            auto below = co_await system_network()->connect(at);
+            tls_stream client{std::move(below), context, "a.test", none};
+            co_await client.handshake();
+            std::array<char, 5> heard;
+            for (int i = 0; i < 2; ++i) {
+                co_await asio::async_write(client, asio::buffer("hello", 5), asio::use_awaitable);
+                co_await asio::async_read(client, asio::buffer(heard), asio::use_awaitable);
+            }
+            client.shutdown_write();
+            ++all.answered;
+        }
+    } catch (const std::system_error&) {
+    }
+}
+
+}  // namespace
+
+TEST_CASE("connections of a TLS acceptor are accepted, served and stopped on several threads") {
+    asio::io_context io{4};
+    test::authority root{system_clock()->wall()};
+    one_certificate source;
+    source.only = root.issue({"a.test"});
+    test::temp_folder folder;
+    test::write_all_to(folder.file("roots"), root.root_pem());
+    const tls_client_context context{folder.file("roots"), system_clock()};
+
+    tls_acceptor acceptor{io, source};
+    const std::vector<endpoint> at{
+        acceptor.listen({asio::ip::address_v4::loopback(), 0}), acceptor.listen({asio::ip::address_v4::loopback(), 0})};
+    counts all;
+    for (int i = 0; i < 2; ++i)
+        asio::co_spawn(asio::make_strand(io), accept_all(acceptor, all), evercert::rethrow);
+    for (int i = 0; i < 8; ++i)
+        asio::co_spawn(asio::make_strand(io), visit(at[i % 2], context, all), evercert::rethrow);
+
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&io] { io.run(); });
+    while (all.answered < 300)
+        std::this_thread::yield();
+    CHECK(acceptor.connections() > 0);
+    // From a thread that is none of the io_context's.
+    acceptor.stop();
+    asio::co_spawn(io, acceptor.close(), evercert::rethrow);
+    for (auto& thread : threads)
+        thread.join();
+    CHECK(all.stopped);
+    CHECK(acceptor.handshakes() == 0);
+    CHECK(acceptor.connections() == 0);
+    CHECK(source.ended >= 300);
+}
