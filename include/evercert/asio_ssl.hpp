@@ -88,7 +88,7 @@ asio::awaitable<bool> handshake(certificate_source& source, asio::ssl::stream<Ne
             state.refuse(why.code());
             refused = std::current_exception();
         } catch (const std::exception&) {
-            state.refuse(errc::tls_failed);
+            state.refuse(errc::invalid_certificate);
             refused = std::current_exception();
         }
     }

@@ -19,7 +19,7 @@ namespace {
 
 error as_error(const std::exception_ptr& thrown) {
     const auto why = describe(thrown);
-    return {why.code ? why.code : make_error_code(errc::tls_failed), why.text};
+    return {why.code ? why.code : make_error_code(errc::invalid_certificate), why.text};
 }
 
 /// Clients that break off or never meant to speak TLS are daily business.

@@ -89,7 +89,8 @@ asio::awaitable<void> tls_stream::finish_handshake(certificate_ptr chosen) {
     if (!engine->suspended())
         throw error{errc::tls_failed, "a handshake is finished after its ClientHello was received"};
     if (!chosen) {
-        const error missing{errc::tls_failed, "there is no certificate for the TLS handshake with " + engine->peer()};
+        const error missing{
+            errc::invalid_certificate, "there is no certificate for the TLS handshake with " + engine->peer()};
         engine->refuse(missing);
         throw missing;
     }
