@@ -47,7 +47,7 @@ struct issue_answer {
 /// server that obtains for any name lets anybody who points a name at it spend its limits.
 ///
 /// *Threads*: the manager works on a strand of its own. Every member may be called from any thread, except
-/// `handle()`, which must not be called after `serve()` began. Awaitables resume on the executor of the coroutine
+/// `handle()` and `handle_http()`, which must not be called after `serve()` began. Awaitables resume on the executor of the coroutine
 /// that awaits them.
 ///
 /// *Lifetime*: the io_context must outlive the manager. Destroying the manager stops it; coroutines that are
@@ -145,16 +145,21 @@ public:
     /// Answer `pattern` (see `mux`) with `handler`. Throws `errc::invalid_options`.
     void handle(std::string_view pattern, handler);
 
-    /// Listen for HTTP and HTTPS as `manager_options::server` says: HTTP answers http-01 validations and
-    /// redirects everything else, HTTPS serves the handlers. Does what `run()` does, too. Returns after `stop()`;
+    /// The same over plain HTTP, for what must not be redirected, such as a load balancer's health check: the handler can tell it
+    /// by the empty `request::server_name`. http-01 validations are answered before it, whatever the pattern; what no
+    /// pattern matches is redirected to HTTPS. Nobody vouches for what is sent or received here: keep cookies and forms out of it.
+    void handle_http(std::string_view pattern, handler);
+
+    /// Listen for HTTP and HTTPS as `manager_options::server` says: HTTP answers http-01 validations, then as `handle_http()`
+    /// says, and redirects everything else; HTTPS serves the handlers. Does what `run()` does, too. Returns after `stop()`;
     /// throws `errc::listen_failed`, with the address and the reason, if a listener cannot be opened.
     /// Cancellation closes the listeners and the connections at once and throws `operation_aborted`; then it may be
     /// called again.
     asio::awaitable<void> serve();
     /// HTTPS alone, for applications that have their own server on port 80.
     asio::awaitable<void> serve_https();
-    /// What port 80 answers: an http-01 validation's key authorization, else a redirect to the same URL over
-    /// HTTPS without a port, 302 for safe methods and 308 for others; 400 without a host.
+    /// What port 80 answers unless `handle_http()` has more: an http-01 validation's key authorization, else a redirect to
+    /// the same URL over HTTPS without a port, 302 for safe methods and 308 for others; 400 without a host.
     response redirect_http(const request&) const;
 
     /// The background work alone (renewal, cleaning, saving), for applications that accept connections themselves. Returns after

@@ -26,7 +26,8 @@ namespace evercert {
 ///
 /// A path with empty or dot segments is redirected (308) to the clean one, also where these are percent-encoded, and a
 /// path to which only a slash is missing to the one with it. A path that is there under other methods is
-/// answered by 405 with `Allow`; what matches nothing by 404; `OPTIONS *` (RFC 9110, section 9.3.7) by 204.
+/// answered by 405 with `Allow`; what matches nothing by 404; both by the fallback, if there is one. `OPTIONS *`
+/// (RFC 9110, section 9.3.7) is answered by 204.
 ///
 /// `answer` is reentrant; `handle` must not run at the same time as anything else. A look-up costs the same for one host
 /// and for 100,000.
@@ -40,6 +41,8 @@ public:
     /// Throws `error` with `errc::invalid_options` for a pattern that is none, that no clean path matches, or that
     /// conflicts with another, which the text names with a path that both match; and for an empty handler.
     void handle(std::string_view pattern, handler);
+    /// Answer what no pattern matches, in place of 404 and 405. It gets the path as the client sent it, clean or not.
+    void fallback(handler);
 
     /// What the handler of the request answers. The mux must outlive the awaitable.
     asio::awaitable<response> answer(request) const;

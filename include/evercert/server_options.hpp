@@ -21,7 +21,7 @@ struct server_options {
     /// Each address is bound twice, for HTTP and for HTTPS. The IPv6 wildcard takes IPv4 clients too
     /// where the system allows it.
     std::vector<asio::ip::address> addresses = {asio::ip::address_v6::any()};
-    std::uint16_t http_port = 80;    ///< redirects, and answers http-01; 0 = the system chooses
+    std::uint16_t http_port = 80;    ///< answers http-01, and redirects; 0 = the system chooses
     std::uint16_t https_port = 443;  ///< 0 = the system chooses
 
     // Times. That of the TLS handshake is in `handshakes`.

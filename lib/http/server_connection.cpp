@@ -97,7 +97,8 @@ asio::awaitable<void> http_server_connection::refuse(http1_failure why) {
     const auto& log = service().log;
     if (log.wants(log_level::debug))
         log(log_level::debug, "refused a request of {}: {}", to_string(connection().remote_endpoint()), why.what);
-    const response answer{why.status};
+    response answer{why.status};
+    add_hsts(service().options, peer_, answer);
     record_refusal(answer);
     const auto wire = encode_response_head(answer, false, service().time->wall()) + answer.body;
     pace client;

@@ -24,6 +24,9 @@ struct http_peer {
     std::string_view tls_version = {};  ///< static text; empty for plain HTTP
 };
 
+/// RFC 6797, section 7.1, if it is wanted and the answer has none of its own.
+void add_hsts(const server_options&, const http_peer&, response& to);
+
 class exchange_body;
 
 /// One request of HTTP/1.1 and its answer: reads the body as the handler asks for it, and writes what it answers. Lives

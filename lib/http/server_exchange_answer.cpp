@@ -35,6 +35,13 @@ void append_chunk(std::string& to, std::string_view content) {
 
 }  // namespace
 
+void add_hsts(const server_options& options, const http_peer& peer, response& to) {
+    constexpr std::string_view name = "Strict-Transport-Security";
+    const auto max_age = options.hsts_max_age;
+    if (max_age > std::chrono::seconds::zero() && !peer.tls_version.empty() && !to.fields.has(name))
+        to.fields.add(name, fmt::format("max-age={}", max_age.count()));
+}
+
 /// The writer of one streamed answer.
 class answer_writer final : public body_writer {
 public:
@@ -131,15 +138,13 @@ http1_answer_framing server_exchange::framing() const {
 
 void server_exchange::encode_head(std::string& into) {
     const auto& service = io_.service();
-    constexpr std::string_view hsts = "Strict-Transport-Security";
-    const auto max_age = service.options.hsts_max_age;
-    if (max_age > std::chrono::seconds::zero() && !peer_.tls_version.empty() && !answer_.fields.has(hsts))
-        answer_.fields.add(hsts, fmt::format("max-age={}", max_age.count()));
+    add_hsts(service.options, peer_, answer_);
     try {
         encode_response_head(into, answer_, framing(), service.time->wall());
     } catch (const error& e) {
         service.log(log_level::error, "the answer to {} {} cannot be sent: {}", method_, quoted(target_), e.what());
         answer_ = response{500, std::string{}};
+        add_hsts(service.options, peer_, answer_);
         encode_response_head(into, answer_, framing(), service.time->wall());
     }
 }

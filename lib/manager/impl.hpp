@@ -129,13 +129,17 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     asio::awaitable<void> serve(bool with_http);
     asio::awaitable<void> listening();
     void listen(http_server&, bool with_http);
+    /// What the plain port answers, on the connection's strand.
+    asio::awaitable<response> answer_http(request) const;
     asio::awaitable<void> stop_server(http_server&);
     asio::awaitable<void> wait_stopped();
     /// What a run() or serve() does last, cancelled or not.
     class background_work;
     asio::awaitable<void> wind_down(background_work&);
     // From any thread:
-    response answer_http(const request&) const;
+    std::optional<response> answer_validation(const request&) const;
+    void handle_http(std::string_view pattern, handler);
+    void check_handlers_open(const char* what) const;
     void stop();
     void check_running() const;
     task_group::failure_callback report_failures() const;
@@ -172,6 +176,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     const std::shared_ptr<http_solver> http_01;
     const std::shared_ptr<tls_alpn_solver> tls_alpn_01;
     evercert::mux mux;
+    std::optional<evercert::mux> http_mux;  ///< if there is anything but the redirect
 
     task_group tasks;                        ///< flights and what they leave behind
     std::shared_ptr<task_group> background;  ///< renewal and saving, while somebody runs

@@ -6,6 +6,7 @@
 
 #include "manager/go_state.hpp"
 #include "manager/impl.hpp"
+#include "server/redirect.hpp"
 #include "store/one_file_store.hpp"
 
 namespace evercert {
@@ -90,10 +91,11 @@ bool manager::remove_certificate(const identifier& name) {
 }
 
 void manager::handle(std::string_view pattern, handler answer) {
-    if (!impl_->https.get().empty())
-        throw error{errc::invalid_options, "handle() comes before serve(): requests are being answered already"};
+    impl_->check_handlers_open("handle()");
     impl_->mux.handle(pattern, std::move(answer));
 }
+
+void manager::handle_http(std::string_view pattern, handler answer) { impl_->handle_http(pattern, std::move(answer)); }
 
 asio::awaitable<void> manager::serve() { return impl::enter(impl_, impl_->serve(true)); }
 
@@ -101,7 +103,10 @@ asio::awaitable<void> manager::serve_https() { return impl::enter(impl_, impl_->
 
 asio::awaitable<void> manager::run() { return impl::enter(impl_, impl_->run()); }
 
-response manager::redirect_http(const request& asked) const { return impl_->answer_http(asked); }
+response manager::redirect_http(const request& asked) const {
+    auto validation = impl_->answer_validation(asked);
+    return validation ? std::move(*validation) : redirect_to_https(asked);
+}
 
 asio::awaitable<void> manager::listening() { return impl::enter(impl_, impl_->listening()); }
 

@@ -1,4 +1,5 @@
 #include <asio/this_coro.hpp>
+#include <fmt/format.h>
 
 #include <evercert/error.hpp>
 
@@ -9,17 +10,38 @@
 namespace evercert {
 namespace {
 
-asio::awaitable<response> answer_plain(response prepared) { co_return prepared; }
+asio::awaitable<response> give(response prepared) { co_return prepared; }
+
+asio::awaitable<response> redirect(request asked) { co_return redirect_to_https(asked); }
 
 }  // namespace
 
-response manager::impl::answer_http(const request& asked) const {
+void manager::impl::handle_http(std::string_view pattern, handler answer) {
+    check_handlers_open("handle_http()");
+    if (!http_mux)
+        http_mux.emplace().fallback(redirect);
+    http_mux->handle(pattern, std::move(answer));
+}
+
+void manager::impl::check_handlers_open(const char* what) const {
+    if (!https.get().empty())
+        throw error{
+            errc::invalid_options, fmt::format("{} comes before serve(): requests are being answered already", what)};
+}
+
+std::optional<response> manager::impl::answer_validation(const request& asked) const {
     const auto key_authorization = http_01->answer(asked.path());
     if (!key_authorization)
-        return redirect_to_https(asked);
+        return {};
     response answer{*key_authorization};
     answer.fields.set("Content-Type", "application/octet-stream");
     return answer;
+}
+
+asio::awaitable<response> manager::impl::answer_http(request asked) const {
+    if (auto validation = answer_validation(asked))
+        return give(std::move(*validation));
+    return http_mux ? http_mux->answer(std::move(asked)) : redirect(std::move(asked));
 }
 
 void manager::impl::listen(http_server& server, bool with_http) {
@@ -34,7 +56,7 @@ void manager::impl::listen(http_server& server, bool with_http) {
             continue;
         auto plain = options.network->listen(strand, {address, options.server.http_port});
         http_at.push_back(plain->local_endpoint());
-        server.add(std::move(plain), [self](request asked) { return answer_plain(self->answer_http(asked)); });
+        server.add(std::move(plain), [self](request asked) { return self->answer_http(std::move(asked)); });
     }
     for (const auto& at : http_at)
         log(log_level::info, "listening on http://{}", to_string(at));

@@ -146,17 +146,20 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
         outcome<void> waited;
         while (!stopping && !waited.thrown)
             waited = co_await as_outcome<void>(stop_requested.wait());
-        bool cancelled = static_cast<bool>(waited.thrown);
-
-        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        const auto before = co_await asio::this_coro::cancellation_state;
+        bool cancelled = waited.thrown || before.cancelled() != asio::cancellation_type::none;
+        // What comes while acceptors end is noted: disabled, it would be lost, and the drain would take its time.
+        const auto note = [&cancelled](asio::cancellation_type) {
+            cancelled = true;
+            return asio::cancellation_type::none;
+        };
+        co_await asio::this_coro::reset_cancellation_state(note);
         for (auto& port : plain_ports)
             port.listening().close();
         for (auto& port : tls_ports)
             port.acceptor->stop();
         accepting.cancel();
-        co_await accepting.join();
-        for (auto& port : tls_ports)
-            co_await acceptor_core::close(port.acceptor);
+        co_await accepting.wait_empty();
         co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
         if (!cancelled) {
             co_await drain();
@@ -167,6 +170,8 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
             log(log_level::info, "closing {} connections that are in use", serving.size());
         serving.cancel();
         co_await serving.join();
+        for (auto& port : tls_ports)
+            co_await acceptor_core::close(port.acceptor);
         watching.cancel();
         co_await watching.join();
         if (cancelled)

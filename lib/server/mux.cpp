@@ -106,6 +106,7 @@ void give_values(route_match& match, request& to) {
 
 struct mux::impl {
     std::unordered_map<std::string, host_routes, string_hash, std::equal_to<>> hosts;
+    handler fallback;
 
     /// Those of the host, then those without one.
     template <typename Visit>
@@ -124,6 +125,12 @@ struct mux::impl {
             return result.found != nullptr;
         });
         return result;
+    }
+
+    asio::awaitable<response> answer_unmatched(request asked, std::string_view path) const {
+        if (fallback)
+            return fallback(std::move(asked));
+        return give(refusal(asked, path));
     }
 
     response refusal(const request& asked, std::string_view path) const {
@@ -160,6 +167,8 @@ void mux::handle(std::string_view text, handler answer) {
     host.by_method[added.pattern.method].add(added);
 }
 
+void mux::fallback(handler answer) { impl_->fallback = std::move(answer); }
+
 asio::awaitable<response> mux::answer(request asked) const {
     if (asked.target == "*")
         return give(pong());
@@ -170,7 +179,7 @@ asio::awaitable<response> mux::answer(request asked) const {
         if (!is_exact(match) && !cleaned.ends_with('/') && is_exact(impl_->match(asked, cleaned + '/')))
             cleaned += '/';
         else if (!match.found)
-            return give(impl_->refusal(asked, cleaned));
+            return impl_->answer_unmatched(std::move(asked), cleaned);
         return give(redirect(cleaned, asked.query()));
     }
     auto match = impl_->match(asked, path);
@@ -180,7 +189,7 @@ asio::awaitable<response> mux::answer(request asked) const {
             return give(redirect(below, asked.query()));
     }
     if (!match.found)
-        return give(impl_->refusal(asked, path));
+        return impl_->answer_unmatched(std::move(asked), path);
     if (!match.values.empty())
         give_values(match, asked);
     return match.found->answer(std::move(asked));

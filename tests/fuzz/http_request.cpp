@@ -1,14 +1,42 @@
 #include "http/http1_head.hpp"
 #include "http_messages.hpp"
+#include "http_streams.hpp"
 #include "request_decoder.hpp"
 
 using namespace evercert;
+
+namespace {
+
+/// The head as the server reads it, and then its body. Nothing if there is no good head.
+std::optional<fuzz::streamed_body> read_as_server(std::string_view input) {
+    http1_head_scanner scanner{fuzz::limits};
+    scanner.scan(input);
+    http1_request request;
+    if (!scanner.complete() || scanner.failure())
+        return {};
+    const std::string head{input.substr(scanner.begin(), scanner.end() - scanner.begin())};
+    if (read_request_head(head, fuzz::limits, request))
+        return {};
+    auto body = fuzz::check_stream(request.framing, input.substr(scanner.end()));
+    body.taken += scanner.end();
+    return body;
+}
+
+}  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto input = fuzz::text_of(data, size);
     test::request_decoder whole{fuzz::limits};
     const auto taken = fuzz::feed(whole, input, input.size());
     fuzz::check_bounds(whole);
+    const auto streamed = read_as_server(input);
+    fuzz::must(streamed || !whole.complete(), "a message has a head");
+    // One that is refused for its size alone streams.
+    if (whole.complete()) {
+        fuzz::must(streamed->complete && streamed->taken == taken, "a stream ends where the message does");
+        fuzz::must(streamed->content == whole.message().body.whole(), "a stream has the message's body");
+        fuzz::must(fuzz::same(streamed->trailers, whole.trailers()), "a stream has the message's trailers");
+    }
     for (std::size_t piece : {1, 7}) {
         test::request_decoder decoder{fuzz::limits};
         const auto again = fuzz::feed(decoder, input, piece);

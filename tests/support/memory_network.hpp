@@ -25,6 +25,8 @@ public:
     std::set<std::uint16_t> unreachable;
     int connections = 0;
     int refused = 0;
+    /// Of a new connection, in each direction.
+    std::size_t capacity = 64 << 10;
 
     asio::awaitable<std::vector<asio::ip::address>> resolve(std::string) override {
         co_return std::vector<asio::ip::address>(1, asio::ip::address_v4::loopback());
@@ -93,6 +95,8 @@ private:
             evercert::memory_stream_options options;
             options.first = next->from;
             options.second = at;
+            if (const auto of = of_.lock())
+                options.capacity = of->capacity;
             auto pair = evercert::memory_stream_pair(next->executor, executor, options);
             next->opened = std::move(pair.first);
             next->answered.notify_all();

@@ -92,54 +92,65 @@ auto run_io(Coroutine&& coroutine, std::chrono::milliseconds limit = limit_defau
 }
 
 /// A coroutine beside the test's own, which can be cancelled, watched and joined. Destroying it cancels the
-/// coroutine and does not wait: join it first if it refers to what goes out of scope.
+/// coroutine and does not wait: join it first if it refers to what goes out of scope. It may outlive its io_context, which
+/// destroys the coroutine.
 template <typename T = void>
 class started {
 public:
-    started(asio::any_io_executor executor, asio::awaitable<T> work) : shared_{std::make_shared<shared>(executor)} {
-        auto all = run_into(std::shared_ptr<result<T>>{shared_, &shared_->outcome}, std::move(work));
+    started(asio::any_io_executor executor, asio::awaitable<T> work) {
+        const auto owned = std::make_shared<running>(executor);
+        running_ = owned;
         asio::co_spawn(
-            executor, std::move(all),
-            asio::bind_cancellation_slot(
-                shared_->signal.slot(), [keep = shared_](std::exception_ptr) { keep->ended.cancel(); }));
+            executor, run_into(outcome_, std::move(work)),
+            asio::bind_cancellation_slot(owned->signal.slot(), [owned](std::exception_ptr) { owned->ended.cancel(); }));
     }
     started(started&&) noexcept = default;
     started& operator=(started&&) = delete;
     ~started() {
-        if (shared_ && !ended())
+        if (outcome_ && !ended())
             cancel();
     }
 
     void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
-        auto keep = shared_;  // what it completes may destroy this
-        keep->signal.emit(type);
+        // Kept meanwhile: what this completes may destroy it.
+        if (const auto it = running_.lock())
+            it->signal.emit(type);
     }
-    bool ended() const { return shared_->outcome.ended(); }
+    bool ended() const { return outcome_->ended(); }
     /// What it came to, once it has ended: returns or throws.
-    T take() { return shared_->outcome.take(); }
+    T take() { return outcome_->take(); }
 
     /// Wait for its end; return its value or throw what it threw. Same executor only.
     asio::awaitable<T> join() {
-        auto keep = shared_;
-        while (!keep->outcome.ended()) {
+        const auto outcome = outcome_;
+        if (const auto it = running_.lock())
+            co_await wait_for_end(*it, *outcome);
+        if (!outcome->ended())
+            throw std::logic_error{"a coroutine is joined that its io_context destroyed"};
+        co_return outcome->take();
+    }
+
+private:
+    /// What a coroutine has while it runs. Its completion handler owns it, so that it goes with the io_context at the latest.
+    struct running {
+        explicit running(const asio::any_io_executor& executor)
+            : ended{executor, asio::steady_timer::time_point::max()} {}
+        asio::cancellation_signal signal = {};
+        asio::steady_timer ended;
+    };
+
+    static asio::awaitable<void> wait_for_end(running& it, const result<T>& outcome) {
+        while (!outcome.ended()) {
             asio::error_code woken;
-            co_await keep->ended.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+            co_await it.ended.async_wait(asio::redirect_error(asio::use_awaitable, woken));
             auto state = co_await asio::this_coro::cancellation_state;
             if (state.cancelled() != asio::cancellation_type::none)
                 throw std::system_error{asio::error::operation_aborted};
         }
-        co_return keep->outcome.take();
     }
 
-private:
-    struct shared {
-        explicit shared(const asio::any_io_executor& executor)
-            : ended{executor, asio::steady_timer::time_point::max()} {}
-        result<T> outcome = {};
-        asio::cancellation_signal signal = {};
-        asio::steady_timer ended;
-    };
-    std::shared_ptr<shared> shared_;
+    std::shared_ptr<result<T>> outcome_ = std::make_shared<result<T>>();
+    std::weak_ptr<running> running_;
 };
 
 /// The code of the `std::system_error` (an `evercert::error` is one) that `work` ends with; none if it ends well.

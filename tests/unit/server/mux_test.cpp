@@ -195,6 +195,19 @@ TEST_CASE("a path under other methods is 405 with those that it has") {
     CHECK(answer_of(with({"HEAD /a", "GET /a"}), "/a", "a.test", "HEAD") == "HEAD /a");
 }
 
+TEST_CASE("a fallback answers what no pattern takes, with the path as it came") {
+    auto m = with({"GET /a", "/b/", "c.test/d"});
+    m.fallback([](request asked) -> asio::awaitable<response> { co_return response{"fallback " + asked.target}; });
+    CHECK(answer_of(m, "/a") == "GET /a");
+    CHECK(answer_of(m, "/a", "a.test", "POST") == "fallback /a");
+    CHECK(answer_of(m, "/d") == "fallback /d");
+    CHECK(answer_of(m, "/d", "c.test") == "c.test/d");
+    CHECK(answer_of(m, "//x/../y?z") == "fallback //x/../y?z");
+    CHECK(answer_of(m, "//x/../b") == "308 /b/");
+    CHECK(answer_of(m, "/b") == "308 /b/");
+    CHECK(answer_of(m, "*", "a.test", "OPTIONS") == "204");
+}
+
 TEST_CASE("two patterns that have a request in common, and neither is more specific, are refused by name") {
     const std::vector<std::pair<std::string, std::string>> conflicts = {
         {"/{a}", "/{b}"}, {"/a/{x}", "/{y}/b"},         {"/{x...}", "/{y...}"},       {"/a/", "/a/{x...}"},
