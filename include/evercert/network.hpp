@@ -81,9 +81,9 @@ std::shared_ptr<network> system_network(network_options options);
 /// throws `error` with `errc::listen_failed`: it is no such socket.
 std::unique_ptr<listener> listen_on_socket(asio::any_io_executor executor, int native_socket);
 
-/// The sockets that systemd hands over (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), for `listen_on_socket` or
-/// `tls_acceptor::listen`. Empty if this process was not started with any. They are closed by exec from now on. Call it
-/// once: whoever gets a socket owns it.
+/// The sockets that systemd hands over (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), for `listen_on_socket` or `tls_acceptor::listen`.
+/// Empty if this process was started with none. Throws `error` with `errc::listen_failed` if the variables make no sense. They are
+/// closed by exec from now on. Call it once: whoever gets a socket owns it.
 std::vector<int> inherited_sockets();
 
 }  // namespace evercert
