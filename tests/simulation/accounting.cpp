@@ -39,17 +39,17 @@ void accounting::trouble_begins(wall_time now) {
         calm_since_ = now;
 }
 
-void accounting::trouble_ends(wall_time now) {
+void accounting::trouble_ends(wall_time now, duration recovery) {
     last_end_ = now;
-    if (--troubles_ == 0)
-        excused_.push_back({calm_since_, now + recovery_});
+    --troubles_;
+    excused_.push_back({calm_since_, now + recovery});
 }
 
 duration accounting::calm_for(wall_time now) const { return troubles_ > 0 ? duration{-1} : now - last_end_; }
 
 accounting::result accounting::at(wall_time now) const {
     auto excused = excused_;
-    excused.push_back({begin_, begin_ + recovery_});
+    excused.push_back({begin_, begin_ + start_});
     if (troubles_ > 0)
         excused.push_back({calm_since_, now});
     excused = merged(std::move(excused));

@@ -27,18 +27,19 @@ duration uncovered(const span& whole, const std::vector<span>& parts);
 /// When names had no valid certificate, and when there was an excuse. All times are true times.
 ///
 /// A second is unexcused when the name's certificate had expired although nothing had been wrong for as long as recovery
-/// may take. What is wrong is said by `trouble_begins` and `trouble_ends`; several at once count as one.
+/// may take. What is wrong is said by `trouble_begins` and `trouble_ends`; several at once count as one, which recovers when the
+/// last of them has.
 class accounting {
 public:
-    /// `recovery`: what the bounds of the manager and of the CA add up to after a trouble.
-    accounting(wall_time begin, duration recovery)
-        : begin_{begin}, recovery_{recovery}, calm_since_{begin}, last_end_{begin} {}
+    /// `start`: how long the first certificates may take.
+    accounting(wall_time begin, duration start) : begin_{begin}, start_{start}, calm_since_{begin}, last_end_{begin} {}
 
     void add_name(const std::string& name) { until_.emplace(name, begin_); }
     /// From now on the name is served with a certificate that ends then.
     void published(const std::string& name, wall_time now, wall_time not_after);
     void trouble_begins(wall_time now);
-    void trouble_ends(wall_time now);
+    /// `recovery`: what the bounds of the manager and of the CA add up to after a trouble of this kind.
+    void trouble_ends(wall_time now, duration recovery);
     /// Nothing has been wrong for so long; negative in a trouble.
     duration calm_for(wall_time now) const;
 
@@ -53,7 +54,7 @@ public:
 
 private:
     wall_time begin_;
-    duration recovery_;
+    duration start_;
     std::map<std::string, wall_time> until_;
     std::map<std::string, std::vector<span>> expired_;
     std::vector<span> excused_;

@@ -19,7 +19,7 @@ using spans = std::vector<span>;
 wall_time at(int hour) { return wall_time{hours{hour}}; }
 span from_to(int begin, int end) { return {at(begin), at(end)}; }
 
-/// Recovery may take 10 hours, and the first of them are for the first certificates.
+/// The first certificate may take 10 hours.
 struct one_name {
     one_name() { account.add_name("a"); }
     accounting account{at(0), hours{10}};
@@ -98,7 +98,7 @@ TEST_CASE("a trouble excuses while it lasts and for the recovery after it") {
     of.account.trouble_begins(at(90));
     CHECK(of.account.at(at(150)).expired == hours{50});
     CHECK(of.account.at(at(150)).unexcused == hours{0});
-    of.account.trouble_ends(at(200));
+    of.account.trouble_ends(at(200), hours{10});
     CHECK(of.account.at(at(210)).unexcused == hours{0});
     CHECK(of.account.at(at(213)).unexcused == hours{3});
     of.account.published("a", at(210), at(300));
@@ -109,7 +109,7 @@ TEST_CASE("what expired before the trouble began has no excuse until then") {
     one_name of;
     of.account.published("a", at(0), at(100));
     of.account.trouble_begins(at(104));
-    of.account.trouble_ends(at(120));
+    of.account.trouble_ends(at(120), hours{10});
     of.account.published("a", at(125), at(300));
     const auto result = of.account.at(at(200));
     CHECK(result.expired == hours{25});
@@ -121,9 +121,9 @@ TEST_CASE("troubles that overlap are one, which ends with the last of them") {
     of.account.published("a", at(0), at(100));
     of.account.trouble_begins(at(90));
     of.account.trouble_begins(at(95));
-    of.account.trouble_ends(at(110));
+    of.account.trouble_ends(at(110), hours{10});
     CHECK(of.account.at(at(150)).unexcused == hours{0});
-    of.account.trouble_ends(at(150));
+    of.account.trouble_ends(at(150), hours{10});
     CHECK(of.account.at(at(160)).unexcused == hours{0});
     CHECK(of.account.at(at(161)).unexcused == hours{1});
 }
@@ -132,11 +132,26 @@ TEST_CASE("a trouble within the recovery of another one lengthens the excuse, on
     one_name of;
     of.account.published("a", at(0), at(100));
     of.account.trouble_begins(at(90));
-    of.account.trouble_ends(at(100));
+    of.account.trouble_ends(at(100), hours{10});
     of.account.trouble_begins(at(105));
-    of.account.trouble_ends(at(115));
+    of.account.trouble_ends(at(115), hours{10});
     of.account.published("a", at(130), at(300));
     CHECK(of.account.at(at(200)).unexcused == hours{5});
+}
+
+TEST_CASE("each trouble excuses as long as recovery from it may take, and ends no other's excuse") {
+    one_name of;
+    of.account.published("a", at(0), at(100));
+    of.account.trouble_begins(at(90));
+    of.account.trouble_begins(at(95));
+    of.account.trouble_ends(at(100), hours{40});
+    of.account.trouble_ends(at(105), hours{5});
+    CHECK(of.account.at(at(140)).unexcused == hours{0});
+    CHECK(of.account.at(at(142)).unexcused == hours{2});
+    of.account.trouble_begins(at(150));
+    of.account.trouble_ends(at(151), hours{5});
+    CHECK(of.account.at(at(156)).unexcused == hours{10});
+    CHECK(of.account.at(at(160)).unexcused == hours{14});
 }
 
 TEST_CASE("names are added up, and the worst and the first are told") {

@@ -25,6 +25,7 @@ struct trouble {
     std::string what;
     std::function<void()> end = [] {};
     bool excuses = true;  ///< false: nothing that a manager may let a certificate expire for
+    aftermath leaves = {};
 };
 
 /// What can go wrong, how often in a year, and for how long. Means of real life where there are any, and enough of the rest
@@ -67,19 +68,25 @@ trouble ca_fails(site& on) {
     const int n = 1 + static_cast<int>(on.world.draw() % 3);
     on.ca.faults().fail_every(
         n, "", std::stoi(status), n == 1 ? "" : "serverInternal", "out of order", retry_after(on));
-    return {fmt::format("every {}. request to the CA is answered {}", n, status), [&on] {
-                on.ca.faults().fail_every(0, "", 503, "");
-            }};
+    return {
+        fmt::format("every {}. request to the CA is answered {}", n, status),
+        [&on] { on.ca.faults().fail_every(0, "", 503, ""); },
+        true,
+        {.retry_after = true}};
 }
 
 trouble too_many_requests(site& on) {
     const auto what = one_of<3>(on, {"newOrder", "finalize", "newNonce"});
     const auto wait = retry_after(on);
     on.ca.faults().fail_every(1, what == "newNonce" ? "newOrder" : what, 429, "rateLimited", "too many", wait);
-    return {fmt::format("{} is answered 429, Retry-After: {}", what, wait), [&on] {
-                on.ca.faults().fail_every(0, "newOrder", 429, "");
-                on.ca.faults().fail_every(0, "finalize", 429, "");
-            }};
+    return {
+        fmt::format("{} is answered 429, Retry-After: {}", what, wait),
+        [&on] {
+            on.ca.faults().fail_every(0, "newOrder", 429, "");
+            on.ca.faults().fail_every(0, "finalize", 429, "");
+        },
+        true,
+        {.retry_after = true}};
 }
 
 trouble bad_nonces(site& on) {
@@ -99,13 +106,17 @@ constexpr std::array problem_types{
 constexpr std::size_t name_refusals = 2;
 
 trouble problems(site& on) {
-    const auto kinds =
-        problem_types.size() - (provoked(on.how.faults, failure_class::name_refused) ? 0 : name_refusals);
-    const std::string type = problem_types[on.world.draw() % kinds];
+    const auto kinds = problem_types.size() - (worst_aftermath(on.how.faults).refused_names ? 0 : name_refusals);
+    const auto drawn = on.world.draw() % kinds;
+    const std::string type = problem_types[drawn];
     const auto what = one_of<4>(on, {"newOrder", "finalize", "challenge", "authorization"});
     const int status = type == "serverInternal" ? 500 : type == "alreadyReplaced" ? 409 : 403;
     on.ca.faults().fail_every(1, what, status, type, "no");
-    return {fmt::format("{} is answered {}", what, type), [&on, what] { on.ca.faults().fail_every(0, what, 403, ""); }};
+    return {
+        fmt::format("{} is answered {}", what, type),
+        [&on, what] { on.ca.faults().fail_every(0, what, 403, ""); },
+        true,
+        {.refused_names = drawn >= problem_types.size() - name_refusals}};
 }
 
 trouble hangs(site& on) {
@@ -295,7 +306,7 @@ void plan(site& on, const kind& of, duration at, duration until) {
         on.world.time().call_at(ends, [&on, of, until, now] {
             now->end();
             if (now->excuses)
-                on.trouble_ends(now->what);
+                on.trouble_ends(now->what, now->leaves);
             else
                 on.world.note("ends: " + now->what);
             // The next of this kind begins after this one's end.
@@ -306,10 +317,14 @@ void plan(site& on, const kind& of, duration at, duration until) {
 
 }  // namespace
 
-bool provoked(fault_level level, failure_class kind) noexcept {
+aftermath worst_aftermath(fault_level level) noexcept {
+    return {.refused_names = level == fault_level::hostile, .retry_after = level != fault_level::none};
+}
+
+bool provoked(fault_level level, failure_class kind, aftermath left) noexcept {
     switch (kind) {
     case failure_class::cancelled: return false;
-    case failure_class::name_refused: return level == fault_level::hostile;
+    case failure_class::name_refused: return left.refused_names;
     default: return level != fault_level::none;
     }
 }

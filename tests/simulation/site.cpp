@@ -58,8 +58,11 @@ std::string hours(duration length) {
 
 }  // namespace
 
-site::bound recovery_bound(const options& how, const manager_options& manager) {
-    site::bound all;
+/// From the options of manager and CA, and the plan of faults.
+recovery site::after(aftermath left) const {
+    manager_options manager;
+    manager.orders = orders_of(how);
+    recovery all;
     const auto add = [&](duration length, std::string_view what) {
         all.length += length;
         all.made_of += fmt::format("{}{} {}", all.made_of.empty() ? "" : " + ", hours(length), what);
@@ -67,10 +70,11 @@ site::bound recovery_bound(const options& how, const manager_options& manager) {
     const auto limits = lets_encrypt_limits();
     duration longest{};
     for (std::size_t i = 0; i < failure_class_count; ++i)
-        if (const auto kind = static_cast<failure_class>(i); provoked(how.faults, kind))
+        if (const auto kind = static_cast<failure_class>(i); provoked(how.faults, kind, left))
             longest = std::max<duration>(longest, manager.retry.of(kind).most);
     add(longest + longest / 10, "largest backoff with its jitter");
-    add(retry_after_longest(how.faults), "longest Retry-After");
+    if (left.retry_after)
+        add(retry_after_longest(how.faults), "longest Retry-After");
     const auto order = std::max<duration>(manager.orders.interval, limits.orders.window / limits.orders.count);
     add(how.names * order, fmt::format("for {} names before in the queue", how.names));
     add(limits.certificates_per_name_set.window / limits.certificates_per_name_set.count,
@@ -90,10 +94,7 @@ site::site(const options& wanted)
       clients_{world.executor()},
       pace_{orders_of(wanted).interval, orders_of(wanted).burst, manager_options{}.order_timeout},
       promises_{manager_options{}.clock_tolerance} {
-    auto manager = server.manager_options(ca);
-    manager.orders = orders_of(how);
-    recovery_ = recovery_bound(how, manager);
-    account = accounting{world.time().now(), recovery_.length};
+    account = accounting{world.time().now(), after({}).length};
     for (int i = 0; i < how.names; ++i) {
         // Each its own registered domain, as a platform has them.
         names.push_back(fmt::format("www.n{}.example", i));
@@ -226,9 +227,9 @@ void site::trouble_begins(std::string_view what) {
     account.trouble_begins(world.time().now());
 }
 
-void site::trouble_ends(std::string_view what) {
+void site::trouble_ends(std::string_view what, aftermath left) {
     world.note(fmt::format("ends: {}", what));
-    account.trouble_ends(world.time().now());
+    account.trouble_ends(world.time().now(), after(left).length);
 }
 
 void site::heard(const manager_event& event) {

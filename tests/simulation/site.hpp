@@ -15,6 +15,7 @@
 
 #include "accounting.hpp"
 #include "base/task_group.hpp"
+#include "faults.hpp"
 #include "findings.hpp"
 #include "options.hpp"
 #include "turns.hpp"
@@ -38,7 +39,7 @@ public:
 
     /// Something is wrong that excuses an expired certificate, until it ends.
     void trouble_begins(std::string_view what);
-    void trouble_ends(std::string_view what);
+    void trouble_ends(std::string_view what, aftermath = {});
 
     /// The CA wants everything replaced at one moment, when all managers may know of it.
     void bring_windows_forward();
@@ -46,12 +47,8 @@ public:
     /// Clients with names that are none of ours.
     void ask_strangers(std::uint64_t count);
 
-    /// How long recovery may take after a trouble, and what that is made of.
-    struct bound {
-        evercert::duration length{};
-        std::string made_of;
-    };
-    const bound& recovery() const { return recovery_; }
+    /// How long recovery may take.
+    recovery after(aftermath) const;
 
     /// What went wrong. `end` adds what only the end shows.
     const findings& found() const { return found_; }
@@ -115,7 +112,6 @@ private:
     asio::awaitable<bool> ask(std::string name);
     bool is_popular(const std::string& name) const;
 
-    bound recovery_;
     turns turns_;
     std::optional<span> brought_forward_;  ///< all windows, last
     std::shared_ptr<evercert::disk> process_;
@@ -135,8 +131,5 @@ private:
     renewal_times times_;
     std::uint64_t limits_seen_ = 0, careless_seen_ = 0;
 };
-
-/// From the options of manager and CA, and the plan of faults.
-site::bound recovery_bound(const options&, const evercert::manager_options&);
 
 }  // namespace simulation

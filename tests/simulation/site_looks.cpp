@@ -119,8 +119,9 @@ void site::end() {
             check::lost_state,
             fmt::format("{} accounts were used, and {} forgotten by the CA", accounts_.size(), accounts_forgotten));
     // The last ones may still be on their way.
+    const auto longest = after(worst_aftermath(how.faults)).length;
     for (const auto& [serial, made] : unpublished_)
-        if (made.at + recovery_.length < world.time().now())
+        if (made.at + longest < world.time().now())
             find(check::abandoned, fmt::format("the certificate for {} of {}", made.name, to_rfc3339(made.at)));
 }
 
