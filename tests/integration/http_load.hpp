@@ -57,6 +57,7 @@ public:
     }
     void until(const char* what, std::function<bool()> holds) { run(wait(io, what, std::move(holds))); }
 
+    evercert::certificate_ptr certificate() const { return certificate_; }
     std::string root_file() const { return folder_ / "root.pem"; }
 
     asio::io_context io;
