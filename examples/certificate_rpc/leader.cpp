@@ -13,6 +13,8 @@
 #include <evercert/http.hpp>
 #include <evercert/rethrow.hpp>
 
+#include "support.hpp"
+
 namespace {
 
 // A follower asks as soon as it has connected, and takes its answer.
@@ -55,6 +57,8 @@ std::string reason_of(const std::error_code& code) {
         return "invalid_identifier";
     if (code == errc::no_server_name)
         return "no_server_name";
+    if (code == errc::tls_failed)
+        return "tls_failed";
     return code == errc::no_challenge ? "no_challenge" : "other";
 }
 
@@ -112,7 +116,7 @@ asio::awaitable<void> leader::converse(local_ptr follower) {
 asio::awaitable<message> leader::answer(message question) {
     message said;
     try {
-        if (question.size() >= 2 && question[0] == "certificate")
+        if (question.size() >= 3 && question[0] == "certificate")
             said = co_await give_certificate(std::move(question));
         else if (question.size() == 3 && question[0] == "validation")
             said = validate(question);
@@ -122,16 +126,26 @@ asio::awaitable<message> leader::answer(message question) {
             said = {"refused", "other", "the leader does not know this question"};
     } catch (const std::system_error& e) {
         said = {"refused", reason_of(e.code()), e.what()};
+    } catch (const std::runtime_error& e) {
+        said = {"refused", "other", e.what()};
     }
     co_return said;
 }
 
-// The follower's ClientHello as if it had come here: the manager admits the name or not, obtains the certificate if
-// there is none, and has the challenge certificate if a CA is asking for that (ALPN "acme-tls/1").
+// The follower's ClientHello as if it had come here: the manager admits the name or not, chooses among the certificates that
+// the client can use, obtains one if there is none, and has the challenge certificate if a CA is asking for that (ALPN
+// "acme-tls/1").
 asio::awaitable<message> leader::give_certificate(message question) {
-    std::vector<std::string> protocols{question.begin() + 2, question.end()};
+    std::vector<std::string> protocols{question.begin() + 3, question.end()};
     evercert::client_hello hello{std::move(question[1]), std::move(protocols)};
+    hello.support = read_support(question[2]);
+    const bool is_challenge = hello.is_challenge();
     const auto given = co_await manager_.get_certificate(std::move(hello));
+    if (!is_challenge) {
+        if (given_.size() >= given_max)
+            given_.erase(given_.begin());
+        given_.insert_or_assign(given->serial(), given);
+    }
     message said{"certificate", given->chain_pem(), given->key().to_pem()};
     co_return said;
 }
@@ -146,11 +160,19 @@ message leader::validate(const message& question) const {
 
 // Clients meet certificates at the followers. The manager wants to know whether they take a new one.
 message leader::note_end(const message& question) {
-    const auto current = manager_.find(evercert::identifier{question[1]});
-    if (current && current->serial() == question[2])
+    const auto taken = question[3] == "established";
+    if (const auto used = find(question[1], question[2]))
         manager_.handshake_ended(
-            current,
-            question[3] == "established" ? evercert::handshake_result::established
-                                         : evercert::handshake_result::certificate_rejected);
+            used, taken ? evercert::handshake_result::established : evercert::handshake_result::certificate_rejected);
+    if (taken)
+        given_.erase(question[2]);
     return {"noted"};
+}
+
+// Of a name with several it is the manager's first choice that it finds; the leader before this one may have given it.
+evercert::certificate_ptr leader::find(const std::string& name, const std::string& serial) const {
+    if (const auto at = given_.find(serial); at != given_.end())
+        return at->second;
+    auto current = manager_.find(evercert::identifier{name});
+    return current && current->serial() == serial ? current : nullptr;
 }

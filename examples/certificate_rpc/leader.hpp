@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 
@@ -29,10 +31,15 @@ private:
     asio::awaitable<message> give_certificate(message question);
     message validate(const message& question) const;
     message note_end(const message& question);
+    evercert::certificate_ptr find(const std::string& name, const std::string& serial) const;
+
+    /// Certificates that no follower has said yet that a client took; beyond it the first are forgotten.
+    static constexpr std::size_t given_max = 10'000;
 
     asio::io_context& io_;
     evercert::manager& manager_;
     std::string path_;
     local::acceptor acceptor_;
     std::set<local_ptr> open_;
+    std::map<std::string, evercert::certificate_ptr> given_;  ///< by serial number
 };

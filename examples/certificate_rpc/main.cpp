@@ -40,6 +40,7 @@ struct settings {
     std::string ca_file;
     std::string cache;
     std::string email;
+    bool rsa = false;
     follower_settings serving;
 };
 
@@ -49,6 +50,7 @@ void declare_leader(CLI::App& app, settings& s) {
     app.add_option("--host", s.hosts, "a name to obtain certificates for (repeatable)")->required();
     app.add_option("--cache", s.cache, "the file that keeps account and certificates; none = in memory");
     app.add_option("--email", s.email, "the contact of the account at the CA");
+    app.add_flag("--rsa", s.rsa, "for clients that cannot use P-256, a certificate with an RSA key beside it");
     app.add_option("--directory", s.directory, "the ACME directory of the CA")->capture_default_str();
     app.add_option("--ca-file", s.ca_file, "PEM roots to trust the CA's own HTTPS by, instead of the system's");
 }
@@ -66,6 +68,8 @@ evercert::manager_options manager_options(const settings& s) {
     evercert::manager_options options;
     options.email = s.email;
     options.directory_url = s.directory;
+    if (s.rsa)
+        options.key_types.push_back(evercert::key_type::rsa_2048);
     options.http.ca_file = s.ca_file;
     // A bit less than a follower's patience, so that it hears why.
     options.handshake_wait = remote_source::leader_patience - std::chrono::seconds{2};

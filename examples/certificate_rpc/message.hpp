@@ -21,10 +21,10 @@
 // their user can open, since private keys go over it. Between machines the same messages belong into TLS with
 // certificates on both sides.
 //
-//     certificate NAME PROTOCOL…   ->   certificate CHAIN KEY
-//     validation HOST TARGET       ->   validated STATUS BODY
-//     ended NAME SERIAL RESULT     ->   noted
-//                                       refused REASON TEXT
+//     certificate NAME SUPPORT PROTOCOL…   ->   certificate CHAIN KEY
+//     validation HOST TARGET               ->   validated STATUS BODY
+//     ended NAME SERIAL RESULT             ->   noted
+//                                               refused REASON TEXT
 
 using local = asio::local::stream_protocol;
 using local_ptr = std::shared_ptr<local::socket>;

@@ -14,6 +14,8 @@
 #include <evercert/key.hpp>
 #include <evercert/rethrow.hpp>
 
+#include "support.hpp"
+
 using evercert::certificate_ptr;
 using evercert::errc;
 using evercert::error;
@@ -28,6 +30,7 @@ namespace {
         : reason == "invalid_identifier"           ? errc::invalid_identifier
         : reason == "no_server_name"               ? errc::no_server_name
         : reason == "no_challenge"                 ? errc::no_challenge
+        : reason == "tls_failed"                   ? errc::tls_failed
                                                    : errc::connection_closed;
     throw error{code, "the leader refuses: " + said.at(2)};
 }
@@ -50,22 +53,23 @@ certificate_ptr read_certificate(const message& said) {
 asio::awaitable<certificate_ptr> remote_source::get_certificate(evercert::client_hello hello) {
     if (hello.is_challenge()) {
         // A CA validates, and came to this machine: the leader has the answer, for this moment alone.
-        message question{"certificate", std::move(hello.server_name), "acme-tls/1"};
+        message question{"certificate", std::move(hello.server_name), write_support(hello.support), "acme-tls/1"};
         const auto said = co_await call(std::move(question));
         co_return read_certificate(said);
     }
     if (hello.server_name.empty())
         throw error{errc::no_server_name, "the client did not say which name it wants"};
-    const identifier name{hello.server_name};  // refuses what is none, before the leader hears of it
-    const auto at = known_.find(name);
+    // Refuses what is no name, before the leader hears of it.
+    const wanted_certificate wanted{identifier{hello.server_name}, usable_keys(hello.support)};
+    const auto at = known_.find(wanted);
     const auto now = clock_->wall();
     if (at == known_.end() || at->second.certificate->not_after() <= now) {
-        auto waited_for = join(name);
+        auto waited_for = join(wanted, hello.support);
         co_return co_await wait_for(std::move(waited_for));
     }
     const auto certificate = at->second.certificate;
-    if (at->second.ask_again <= now && flights_.size() < names_waited_for_max)
-        join(name);  // in the background: the client gets what is there
+    if (at->second.ask_again <= now && flights_.size() < flights_max)
+        join(wanted, hello.support);  // in the background: the client gets what is there
     co_return certificate;
 }
 
@@ -73,19 +77,20 @@ void remote_source::handshake_ended(const certificate_ptr& used, evercert::hands
     const auto at = untried_.find(used);
     if (at == untried_.end() || result == evercert::handshake_result::failed)
         return;
-    const auto name = at->second.name;
+    const auto as = at->second.as;
     if (result == evercert::handshake_result::established)
         untried_.erase(at);
     else if (++at->second.rejections > rejections_max)
         return;
-    asio::co_spawn(executor_, report(name, used->serial(), result), evercert::rethrow);
+    asio::co_spawn(executor_, report(as, used->serial(), result), evercert::rethrow);
 } catch (const std::bad_alloc&) {
     // A report less.
 }
 
-asio::awaitable<void> remote_source::report(identifier name, std::string serial, evercert::handshake_result result) {
+asio::awaitable<void> remote_source::report(
+    wanted_certificate as, std::string serial, evercert::handshake_result result) {
     const bool taken = result == evercert::handshake_result::established;
-    message statement{"ended", name.value(), std::move(serial), taken ? "established" : "certificate_rejected"};
+    message statement{"ended", as.name.value(), std::move(serial), taken ? "established" : "certificate_rejected"};
     try {
         const auto said = co_await call(std::move(statement));
         expect(said, "noted", 1);
@@ -95,10 +100,9 @@ asio::awaitable<void> remote_source::report(identifier name, std::string serial,
     }
     if (taken)
         co_return;
-    std::cerr << "certificate_rpc: a client rejected the certificate for " << name.value() << "; the leader knows\n";
+    std::cerr << "certificate_rpc: a client rejected the certificate for " << as.name.value() << "; the leader knows\n";
     // It may take the one before back.
-    if (const auto at = known_.find(name); at != known_.end())
-        at->second.ask_again = clock_->wall();
+    ask_at(as, clock_->wall());
 }
 
 asio::awaitable<evercert::response> remote_source::validation(std::string host, std::string target) {
@@ -110,20 +114,21 @@ asio::awaitable<evercert::response> remote_source::validation(std::string host, 
     co_return evercert::response{status, said[2]};
 }
 
-// One question a name, however many clients ask for it meanwhile.
-std::shared_ptr<remote_source::flight> remote_source::join(const identifier& name) {
-    if (const auto at = flights_.find(name); at != flights_.end())
+// One question, however many clients wait for its answer.
+std::shared_ptr<remote_source::flight> remote_source::join(
+    const wanted_certificate& wanted, const evercert::client_support& client) {
+    if (const auto at = flights_.find(wanted); at != flights_.end())
         return at->second;
-    if (flights_.size() >= names_waited_for_max)
+    if (flights_.size() >= flights_max)
         throw error{errc::too_many_waiters, "too many names are waited for; try again later"};
     const auto made = std::make_shared<flight>(executor_);
-    flights_.emplace(name, made);
-    asio::co_spawn(executor_, fly(name, made), evercert::rethrow);
+    flights_.emplace(wanted, made);
+    asio::co_spawn(executor_, fly(wanted, client, made), evercert::rethrow);
     return made;
 }
 
 asio::awaitable<certificate_ptr> remote_source::wait_for(std::shared_ptr<flight> joined) {
-    if (joined->waiters >= waiters_per_name_max)
+    if (joined->waiters >= waiters_per_flight_max)
         throw error{errc::too_many_waiters, "too many clients wait for this name; try again later"};
     ++joined->waiters;
     while (!joined->done) {
@@ -141,22 +146,23 @@ asio::awaitable<certificate_ptr> remote_source::wait_for(std::shared_ptr<flight>
     co_return joined->certificate;
 }
 
-asio::awaitable<void> remote_source::fly(identifier name, std::shared_ptr<flight> self) {
+asio::awaitable<void> remote_source::fly(
+    wanted_certificate wanted, evercert::client_support client, std::shared_ptr<flight> self) {
     try {
-        self->certificate = co_await fetch(name);
-        keep(name, self->certificate);
+        self->certificate = co_await fetch(wanted.name, client);
+        keep(wanted, self->certificate);
     } catch (const std::exception& e) {
-        std::cerr << "certificate_rpc: no certificate for " << name.value() << ": " << e.what() << '\n';
+        std::cerr << "certificate_rpc: no certificate for " << wanted.name.value() << ": " << e.what() << '\n';
         self->thrown = std::current_exception();
-        ask_later(name);
+        ask_at(wanted, clock_->wall() + ask_again_soon);
     }
     self->done = true;
-    flights_.erase(name);
+    flights_.erase(wanted);
     self->landed.cancel();
 }
 
-asio::awaitable<certificate_ptr> remote_source::fetch(identifier name) {
-    message question{"certificate", name.value()};
+asio::awaitable<certificate_ptr> remote_source::fetch(identifier name, evercert::client_support client) {
+    message question{"certificate", name.value(), write_support(client)};
     const auto said = co_await call(std::move(question));
     auto given = read_certificate(said);
     const std::vector<identifier> names{name};
@@ -183,11 +189,11 @@ asio::awaitable<message> remote_source::call(message question) {
     co_return said;
 }
 
-void remote_source::keep(const identifier& name, const certificate_ptr& given) {
+void remote_source::keep(const wanted_certificate& as, const certificate_ptr& given) {
     const auto now = clock_->wall();
     const auto renewal = given->not_before() + (given->not_after() - given->not_before()) / 3 * 2;
     const auto ask_again = renewal > now ? std::min(renewal, now + ask_again_at_least) : now + ask_again_soon;
-    const auto before = known_.find(name);
+    const auto before = known_.find(as);
     if (before != known_.end() && before->second.certificate->serial() == given->serial()) {
         before->second.ask_again = ask_again;
         return;
@@ -196,16 +202,16 @@ void remote_source::keep(const identifier& name, const certificate_ptr& given) {
         forget(before);
     else if (known_.size() >= certificates_max)
         forget(known_.begin());  // asked for again when a client wants it
-    known_.emplace(name, entry{given, ask_again});
-    untried_.emplace(given, untried{name});
+    known_.emplace(as, entry{given, ask_again});
+    untried_.emplace(given, untried{as});
 }
 
-void remote_source::forget(std::map<identifier, entry>::iterator at) {
+void remote_source::forget(std::map<wanted_certificate, entry>::iterator at) {
     untried_.erase(at->second.certificate);
     known_.erase(at);
 }
 
-void remote_source::ask_later(const identifier& name) {
-    if (const auto at = known_.find(name); at != known_.end())
-        at->second.ask_again = clock_->wall() + ask_again_soon;
+void remote_source::ask_at(const wanted_certificate& which, evercert::wall_time time) {
+    if (const auto at = known_.find(which); at != known_.end())
+        at->second.ask_again = time;
 }

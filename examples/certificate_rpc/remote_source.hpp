@@ -18,6 +18,14 @@
 
 #include "message.hpp"
 
+/// What certificates are asked for and kept by: a leader may have several for a name, and which one it gives depends on the
+/// kinds of keys that the client can use.
+struct wanted_certificate {
+    evercert::identifier name;
+    unsigned usable_keys = 0;
+    friend auto operator<=>(const wanted_certificate&, const wanted_certificate&) = default;
+};
+
 /// A follower's certificates: those it has been given before, the leader's otherwise. It goes on serving what it has while
 /// nobody leads. Belongs to one thread.
 class remote_source final : public evercert::certificate_source {
@@ -43,8 +51,8 @@ public:
     /// More rejections of one certificate are not reported: a manager has decided long before.
     static constexpr int rejections_max = 100;
     static constexpr std::size_t certificates_max = 10'000;
-    static constexpr std::size_t names_waited_for_max = 500;
-    static constexpr std::size_t waiters_per_name_max = 1'000;
+    static constexpr std::size_t flights_max = 500;
+    static constexpr std::size_t waiters_per_flight_max = 1'000;
 
 private:
     struct entry {
@@ -53,7 +61,7 @@ private:
     };
     /// A certificate that no client has taken yet.
     struct untried {
-        evercert::identifier name;
+        wanted_certificate as;
         int rejections = 0;
     };
     /// One question to the leader and all that wait for its answer.
@@ -67,20 +75,20 @@ private:
         std::exception_ptr thrown;
     };
 
-    std::shared_ptr<flight> join(const evercert::identifier& name);
+    std::shared_ptr<flight> join(const wanted_certificate&, const evercert::client_support&);
     static asio::awaitable<evercert::certificate_ptr> wait_for(std::shared_ptr<flight>);
-    asio::awaitable<void> fly(evercert::identifier name, std::shared_ptr<flight>);
-    asio::awaitable<evercert::certificate_ptr> fetch(evercert::identifier name);
+    asio::awaitable<void> fly(wanted_certificate, evercert::client_support, std::shared_ptr<flight>);
+    asio::awaitable<evercert::certificate_ptr> fetch(evercert::identifier name, evercert::client_support);
     asio::awaitable<message> call(message question);
-    asio::awaitable<void> report(evercert::identifier name, std::string serial, evercert::handshake_result);
-    void keep(const evercert::identifier& name, const evercert::certificate_ptr&);
-    void forget(std::map<evercert::identifier, entry>::iterator);
-    void ask_later(const evercert::identifier& name);
+    asio::awaitable<void> report(wanted_certificate as, std::string serial, evercert::handshake_result);
+    void keep(const wanted_certificate&, const evercert::certificate_ptr&);
+    void forget(std::map<wanted_certificate, entry>::iterator);
+    void ask_at(const wanted_certificate&, evercert::wall_time);
 
     asio::any_io_executor executor_;
     std::string path_;
     std::shared_ptr<evercert::clock> clock_ = evercert::system_clock();
-    std::map<evercert::identifier, entry> known_;
+    std::map<wanted_certificate, entry> known_;
     std::map<evercert::certificate_ptr, untried> untried_;
-    std::map<evercert::identifier, std::shared_ptr<flight>> flights_;
+    std::map<wanted_certificate, std::shared_ptr<flight>> flights_;
 };

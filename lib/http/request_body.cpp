@@ -9,7 +9,8 @@ namespace evercert {
 
 namespace {
 
-// What is asked for at once of a body whose length is not known, and at most: a client that announces much may send nothing.
+// What is asked for at once: as much as has come already, for a client that announces much may send nothing, or a byte a minute.
+constexpr std::size_t piece_min = 4 << 10;
 constexpr std::size_t piece_max = 64 << 10;
 
 }  // namespace
@@ -32,8 +33,9 @@ asio::awaitable<std::string> request_body::text(std::size_t size_max) {
     for (;;) {
         // One byte more than the limit shows that there is more.
         const auto room = size_max - content.size();
-        const auto ask = std::min<std::size_t>(piece_max, announced ? *announced - content.size() + 1 : piece_max);
         const auto begin = content.size();
+        const auto piece = std::clamp(begin, piece_min, piece_max);
+        const auto ask = std::min<std::size_t>(piece, announced ? *announced - begin + 1 : piece);
         content.resize(begin + std::min(ask, room + 1));
         const auto size = co_await from->read_some(std::span{content}.subspan(begin));
         content.resize(begin + size);

@@ -98,17 +98,20 @@ asio::awaitable<void> answer_writer::send(bool last) {
             wire += kept_;
         else if (!kept_.empty())
             append_chunk(wire, kept_);
-        kept_.clear();
         if (last && framing_.how == http1_ending::chunked) {
             wire += "0\r\n";
             encode_trailers(wire, of_.answer_.trailers);
         }
         std::string_view rest = wire;
         of_.io_.write_now(rest);
-        unsent = rest;
+        // In the same memory, of which a slow client has no more.
+        kept_.assign(rest);
+        unsent.swap(kept_);
     }
     if (!unsent.empty())
         co_await of_.io_.write_rest(unsent, of_.write_pace_);
+    unsent.clear();
+    kept_.swap(unsent);
 }
 
 asio::awaitable<void> answer_writer::finish() {
@@ -196,6 +199,8 @@ asio::awaitable<void> server_exchange::send_stream() {
     answer_for(thrown);
     if (begun)
         throw no_answer{};
+    // What ended the producer may have ended the connection for others, too.
+    keep_ = decide_keep();
     std::string_view body;
     auto head = send_now(body);
     co_await send_rest(std::move(head), body);

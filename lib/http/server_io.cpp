@@ -302,6 +302,7 @@ asio::awaitable<void> server_io::linger() {
         if (came == received::nothing)
             co_await stream_->wait_readable();
     }
+    co_await service_->time->sleep_for(linger_pause);
 }
 
 server_io::received server_io::discard(std::size_t& counted) {

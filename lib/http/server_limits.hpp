@@ -19,4 +19,8 @@ inline constexpr std::chrono::seconds half_closed_grace{5};
 inline constexpr std::chrono::seconds linger_timeout{5};
 inline constexpr std::size_t linger_max = 256 << 10;
 
+/// Who sends more than that is not read any more, and finds that it cannot send: it has so long to look whether there is an
+/// answer, before the reset that would take it away.
+inline constexpr std::chrono::seconds linger_pause{1};
+
 }  // namespace evercert

@@ -17,12 +17,24 @@ namespace {
 struct fixture {
     fixture() { test::write_file(folder / "root.pem", ca.issuing_root_pem()); }
 
-    test::process lead(const std::string& log = "leader.log") {
-        return {
-            {example("certificate_rpc"), "leader", "--socket", socket(), "--host", "a.test", "--host", "b.test",
-             "--cache", folder / "cache", "--directory", ca.directory_url(), "--ca-file", ca.ca_file()},
-            {},
-            folder / log};
+    test::process lead(const std::string& log = "leader.log", const std::vector<std::string>& more = {}) {
+        std::vector<std::string> command{
+            example("certificate_rpc"),
+            "leader",
+            "--socket",
+            socket(),
+            "--host",
+            "a.test",
+            "--host",
+            "b.test",
+            "--cache",
+            folder / "cache",
+            "--directory",
+            ca.directory_url(),
+            "--ca-file",
+            ca.ca_file()};
+        command.insert(command.end(), more.begin(), more.end());
+        return {command, {}, folder / log};
     }
     test::process follow(std::uint16_t http_port, std::uint16_t https_port, const std::string& log) {
         test::process started{
@@ -37,8 +49,8 @@ struct fixture {
         });
         return started;
     }
-    test::process lead_and_wait() {
-        auto leader = lead();
+    test::process lead_and_wait(const std::vector<std::string>& more = {}) {
+        auto leader = lead("leader.log", more);
         wait_until("it leads", [&] { return std::filesystem::exists(socket()); });
         return leader;
     }
@@ -51,6 +63,24 @@ struct fixture {
              scheme + "://" + at + "/page"},
             {},
             folder / ("curl" + std::to_string(++count))};
+        program.wait(45s);
+        return program.log();
+    }
+    /// How `openssl s_client` is shown a certificate that it trusts, or why it is not.
+    std::string s_client(const std::string& host, std::uint16_t port, const std::vector<std::string>& more) const {
+        std::vector<std::string> command{
+            "openssl",
+            "s_client",
+            "-connect",
+            "127.0.0.1:" + std::to_string(port),
+            "-servername",
+            host,
+            "-CAfile",
+            folder / "root.pem",
+            "-verify_return_error",
+            "-brief"};
+        command.insert(command.end(), more.begin(), more.end());
+        test::process program{command, {}, folder / ("s_client" + std::to_string(++count))};
         program.wait(45s);
         return program.log();
     }
@@ -105,6 +135,27 @@ TEST_CASE("certificate_rpc: followers serve with what the leader obtains through
         program->signal(SIGINT);
         CHECK(program->wait(5s) == 0);
     }
+}
+
+TEST_CASE("certificate_rpc: a follower's client gets the kind of certificate that it can use, among P-256 and RSA") {
+    using Catch::Matchers::ContainsSubstring;
+    fixture f;
+    auto leader = f.lead_and_wait({"--rsa"});
+    const auto port = f.ca.tls_port();
+    auto follower = f.follow(f.ca.http_port(), port, "follower.log");
+    const std::vector<std::string> any, rsa{"-sigalgs", "RSA-PSS+SHA256:RSA+SHA256"}, neither{"-sigalgs", "ed25519"};
+    // What the follower has for some clients is not what it has for others.
+    for (int i = 0; i < 2; ++i) {
+        CHECK_THAT(f.s_client("a.test", port, any), ContainsSubstring("Signature type: ECDSA"));
+        CHECK_THAT(f.s_client("a.test", port, rsa), ContainsSubstring("Signature type: RSA-PSS"));
+    }
+    // Whoever comes first.
+    CHECK_THAT(f.s_client("b.test", port, rsa), ContainsSubstring("Signature type: RSA-PSS"));
+    CHECK_THAT(f.s_client("a.test", port, neither), ContainsSubstring("alert handshake failure"));
+    leader.signal(SIGTERM);
+    CHECK(leader.wait(5s) == 0);
+    CHECK_THAT(f.s_client("a.test", port, rsa), ContainsSubstring("Signature type: RSA-PSS"));
+    CHECK_THAT(f.s_client("a.test", port, any), ContainsSubstring("Signature type: ECDSA"));
 }
 
 TEST_CASE("certificate_rpc: a follower's port 80 passes validations on and redirects the rest") {

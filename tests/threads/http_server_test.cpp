@@ -34,17 +34,34 @@ public:
     asio::awaitable<certificate_ptr> get_certificate(client_hello) override { co_return only; }
 };
 
-asio::awaitable<response> echo(request message) { co_return response{std::move(message.target)}; }
+asio::awaitable<void> write_in_pieces(body_writer& out, std::string text) {
+    for (std::size_t at = 0; at < text.size(); at += 5'000) {
+        co_await out.write(std::string_view{text}.substr(at, 5'000));
+        co_await out.flush();
+    }
+}
+
+/// What it was sent, as a stream, or the target.
+asio::awaitable<response> echo(request message) {
+    if (message.method != "POST")
+        co_return response{std::move(message.target)};
+    const auto text = co_await message.body.text();
+    const auto write = [text](body_writer& out) { return write_in_pieces(out, text); };
+    co_return response::stream(write);
+}
 
 /// One client after the other, each with a connection that it uses twice.
 asio::awaitable<void> ask(std::string url, http_client_options options, int times, std::atomic<int>& answered) {
     for (int i = 0; i < times; ++i) {
         http_client client{options, system_clock(), system_network(), logger{}, url_schemes::http_and_https};
         for (int j = 0; j < 2; ++j) {
-            request message{"GET", url + std::to_string(j)};
+            request message{j == 0 ? "GET" : "POST", url + std::to_string(j)};
+            std::string expected = "/0";
+            if (j == 1)
+                message.body = expected = std::string(20'000, static_cast<char>('a' + i % 26));
             try {
                 auto answer = co_await client.send(std::move(message));
-                answered += answer.body == "/" + std::to_string(j);
+                answered += answer.body == expected;
             } catch (const error&) {
                 co_return;  // the server has stopped
             }

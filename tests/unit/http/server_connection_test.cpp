@@ -138,7 +138,15 @@ TEST_CASE("a client that never stops sending after its refusal is cut off") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
         setting s{io};
         test::started<void> sending{io.get_executor(), s.send("\n" + std::string(1'000'000, 'a'))};
-        co_await s.running->join();
+        // It finds that it cannot send, and the answer still there; then it is reset.
+        co_await test::yield(100);
+        CHECK_FALSE(sending.ended());
+        CHECK_FALSE(s.running->ended());
+        auto answer = co_await test::read_response(*s.client);
+        CHECK(answer.status == 400);
+        co_await s.pass(2s);
+        CHECK(s.running->ended());
+        CHECK(sending.ended());
         setting quiet{io};
         co_await quiet.send("\n");
         co_await quiet.pass(6s);

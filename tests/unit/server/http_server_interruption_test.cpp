@@ -9,6 +9,7 @@ using namespace http_server_test;
 
 namespace {
 
+enum class way { plain, through_proxy, tls };
 enum class deed { drain, stop, cancel, drain_then_cancel, client_leaves, destroy };
 
 // Several times what the connection holds, so that each direction waits.
@@ -34,15 +35,18 @@ const identity& shared_identity() {
 /// A connection with a request of each kind, from its start to its end, at a server that waits at seams that count.
 class life {
 public:
-    explicit life(bool secure) : secure_{secure} {
+    explicit life(way how) : how_{how} {
         net_->capacity = capacity;
-        server_.emplace(io_.get_executor(), io_.get_executor(), server_options{}, system_clock(), logger{});
+        server_options options;
+        if (how == way::through_proxy)
+            options.trusted_proxies = {"127.0.0.1"};
+        server_.emplace(io_.get_executor(), io_.get_executor(), options, system_clock(), logger{});
         auto listening =
             std::make_unique<test::interrupted_listener>(cut, net_->listen(io_.get_executor(), loopback()));
         at_ = listening->local_endpoint();
         handler answer = [this](request asked) { return take(*this, std::move(asked)); };
         source_.by_name["a.test"] = shared_identity().own;
-        if (secure)
+        if (how == way::tls)
             server_->add(std::move(listening), std::move(answer), source_);
         else
             server_->add(std::move(listening), std::move(answer));
@@ -155,12 +159,16 @@ private:
             life& of;
             ~gone() { of.below_ = nullptr; }
         } gone{self};
-        if (self.secure_) {
+        if (self.how_ == way::tls) {
             const std::vector<std::string> none;
             auto client =
                 std::make_unique<tls_stream>(std::move(connected), shared_identity().trusting, "a.test", none);
             co_await client->handshake();
             connected = std::move(client);
+        }
+        if (self.how_ == way::through_proxy) {
+            co_await say(*connected, "PROXY TCP4 198.51.100.7 ");
+            co_await say(*connected, "192.0.2.2 5555 80\r\n");
         }
         const std::string length = "Content-Length: " + std::to_string(size) + "\r\n\r\n";
         const std::string host = " HTTP/1.1\r\nHost: a.test\r\n";
@@ -226,7 +234,7 @@ private:
         }
     }
 
-    const bool secure_;
+    const way how_;
     certificates source_;
     std::shared_ptr<test::memory_network> net_ = std::make_shared<test::memory_network>();
     stream* below_ = nullptr;
@@ -238,9 +246,9 @@ private:
 };
 
 /// False if it was over before the nth wait.
-bool interrupt_at(int n, deed what, bool secure) {
+bool interrupt_at(int n, deed what, way how) {
     const auto cut = [&] {
-        life one{secure};
+        life one{how};
         one.moment = n % 6;
         one.cut->at(n, [&] { one.act(what); });
         one.finish();
@@ -270,11 +278,11 @@ bool interrupt_at(int n, deed what, bool secure) {
 TEST_CASE("a server is stopped, cancelled, left or destroyed at each of its waits, and nothing is left") {
     const auto what =
         GENERATE(deed::drain, deed::stop, deed::cancel, deed::drain_then_cancel, deed::client_leaves, deed::destroy);
-    const bool secure = GENERATE(false, true);
-    CAPTURE(static_cast<int>(what), secure);
+    const auto how = GENERATE(way::plain, way::through_proxy, way::tls);
+    CAPTURE(static_cast<int>(what), static_cast<int>(how));
     constexpr int waits_max = 500;
     int n = 1;
-    while (n < waits_max && interrupt_at(n, what, secure))
+    while (n < waits_max && interrupt_at(n, what, how))
         ++n;
     // Head, handler, both bodies, both answers, what is read away, and the end.
     CHECK(n > 30);
