@@ -87,12 +87,14 @@ TEST_CASE(
     server.signal(SIGTERM);
     CHECK(server.wait(2s) == 0);
     for (const auto* type : {"registered", "obtained", "saved", "published"})
-        CHECK_THAT(server.log(), Catch::Contains("{\"type\":\"" + std::string{type} + "\""));
+        CHECK_THAT(server.log(), Catch::Matchers::ContainsSubstring("{\"type\":\"" + std::string{type} + "\""));
     const auto pem = store + "/certificates/a.test.pem";
     CHECK_THAT(
         test::run_program({"openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", pem}),
-        Catch::Contains("DNS:a.test"));
-    CHECK_THAT(test::run_program({"openssl", "pkey", "-noout", "-text", "-in", pem}), Catch::Contains("prime256v1"));
+        Catch::Matchers::ContainsSubstring("DNS:a.test"));
+    CHECK_THAT(
+        test::run_program({"openssl", "pkey", "-noout", "-text", "-in", pem}),
+        Catch::Matchers::ContainsSubstring("prime256v1"));
 
     f.ca.stop();
     auto again = f.start_server({"--host", "a.test", "--store", store});
@@ -150,7 +152,7 @@ TEST_CASE("https_server serves the files of a folder with several threads, and w
     test::write_file(f.folder / "index.html", "<p>home\n");
     test::write_file(f.folder / "large.bin", std::string(3'000'000, 'x'));
     auto server = f.start_server({"--host", "a.test", "--root", f.folder.path(), "--threads", "3", "--access-log"});
-    CHECK_THAT(f.curl("a.test"), Catch::Contains("<p>home"));
+    CHECK_THAT(f.curl("a.test"), Catch::Matchers::ContainsSubstring("<p>home"));
     const auto large = [&](const std::string& range) {
         return test::run_program(
             {"curl", "-sS", "--cacert", f.folder / "root.pem", "--connect-to",
@@ -158,12 +160,14 @@ TEST_CASE("https_server serves the files of a folder with several threads, and w
     };
     CHECK(large("0-").size() == 3'000'000);
     CHECK(large("2999990-").size() == 10);
-    CHECK_THAT(f.curl("a.test", {"https://a.test/../server.log", "--path-as-is"}), !Catch::Contains("listening"));
-    CHECK_THAT(f.curl("a.test", {"-X", "DELETE"}), Catch::Contains("405"));
+    CHECK_THAT(
+        f.curl("a.test", {"https://a.test/../server.log", "--path-as-is"}),
+        !Catch::Matchers::ContainsSubstring("listening"));
+    CHECK_THAT(f.curl("a.test", {"-X", "DELETE"}), Catch::Matchers::ContainsSubstring("405"));
     server.signal(SIGTERM);
     CHECK(server.wait(3s) == 0);
-    CHECK_THAT(server.log(), Catch::Contains("\"GET / HTTP/1.1\" 200 8 \"-\" \"curl/"));
-    CHECK_THAT(server.log(), Catch::Contains("\"GET /large.bin HTTP/1.1\" 206 10 "));
+    CHECK_THAT(server.log(), Catch::Matchers::ContainsSubstring("\"GET / HTTP/1.1\" 200 8 \"-\" \"curl/"));
+    CHECK_THAT(server.log(), Catch::Matchers::ContainsSubstring("\"GET /large.bin HTTP/1.1\" 206 10 "));
 }
 
 TEST_CASE("events tells the seconds to a client until it goes, and goes on where one was") {
@@ -174,14 +178,17 @@ TEST_CASE("events tells the seconds to a client until it goes, and goes on where
         {},
         f.folder / "events.log"};
     wait_until("the program listens", [&] { return program.listens_on_tcp(f.ca.tls_port()); });
-    CHECK_THAT(f.curl("events.test"), Catch::Contains("EventSource"));
+    CHECK_THAT(f.curl("events.test"), Catch::Matchers::ContainsSubstring("EventSource"));
     test::process client{
         {"curl", "-sS", "-N", "-i", "--cacert", f.folder / "root.pem", "--connect-to",
          "::127.0.0.1:" + std::to_string(f.ca.tls_port()), "-H", "Last-Event-ID: 41", "https://events.test/events"},
         {},
         f.folder / "client.log"};
     wait_until("an event has come", [&] { return client.log().find("data: tick 43\n") != std::string::npos; });
-    CHECK_THAT(client.log(), Catch::Contains("text/event-stream") && Catch::Contains("id: 42\ndata: tick 42\n"));
+    CHECK_THAT(
+        client.log(),
+        Catch::Matchers::ContainsSubstring("text/event-stream") &&
+            Catch::Matchers::ContainsSubstring("id: 42\ndata: tick 42\n"));
     client.stop();
     program.signal(SIGTERM);
     CHECK(program.wait(3s) == 0);

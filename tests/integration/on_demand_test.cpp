@@ -102,19 +102,22 @@ TEST_CASE("on_demand obtains a certificate for a domain that a customer has clai
     // Refused as long as it is nobody's, and again once it is given up.
     CHECK_THROWS(f.get("shop.test/"));
     CHECK_THROWS(f.get("random.test/"));
-    CHECK_THAT(f.say("PUT", "/domains/shop.test", "secret-of-ann"), Catch::EndsWith("201 "));
+    CHECK_THAT(f.say("PUT", "/domains/shop.test", "secret-of-ann"), Catch::Matchers::EndsWith("201 "));
     CHECK(f.get("shop.test/") == "the site of ann\n200 ");
-    CHECK_THAT(f.say("GET", "/domains", "secret-of-ann"), Catch::Contains("shop.test valid\n"));
+    CHECK_THAT(f.say("GET", "/domains", "secret-of-ann"), Catch::Matchers::ContainsSubstring("shop.test valid\n"));
     CHECK(f.say("GET", "/domains", "secret-of-bob") == "200 ");
-    CHECK_THAT(f.say("PUT", "/domains/club.test", "secret-of-bob"), Catch::EndsWith("201 "));
+    CHECK_THAT(f.say("PUT", "/domains/club.test", "secret-of-bob"), Catch::Matchers::EndsWith("201 "));
     CHECK(f.get("club.test/") == "the site of bob\n200 ");
     CHECK_THROWS(f.get("random.test/"));
-    CHECK_THAT(f.say("DELETE", "/domains/shop.test", "secret-of-ann"), Catch::EndsWith("200 "));
-    CHECK_THAT(f.get("shop.test/"), Catch::EndsWith("404 "));
+    CHECK_THAT(f.say("DELETE", "/domains/shop.test", "secret-of-ann"), Catch::Matchers::EndsWith("200 "));
+    CHECK_THAT(f.get("shop.test/"), Catch::Matchers::EndsWith("404 "));
     platform.signal(SIGTERM);
     CHECK(platform.wait(3s) == 0);
-    CHECK_THAT(platform.log(), Catch::Contains("order for shop.test") && Catch::Contains("order for club.test"));
-    CHECK_THAT(platform.log(), !Catch::Contains("order for random.test"));
+    CHECK_THAT(
+        platform.log(),
+        Catch::Matchers::ContainsSubstring("order for shop.test") &&
+            Catch::Matchers::ContainsSubstring("order for club.test"));
+    CHECK_THAT(platform.log(), !Catch::Matchers::ContainsSubstring("order for random.test"));
     for (const std::string name : {"app.test", "shop.test", "club.test"})
         CHECK(std::filesystem::exists(f.folder / ("store/certificates/" + name + ".pem")));
     CHECK_FALSE(std::filesystem::exists(f.folder / "store/certificates/random.test.pem"));
@@ -123,7 +126,7 @@ TEST_CASE("on_demand obtains a certificate for a domain that a customer has clai
     f.ca.stop();
     auto again = f.start();
     CHECK(f.get("club.test/") == "the site of bob\n200 ");
-    CHECK_THAT(f.get("shop.test/"), Catch::EndsWith("404 "));
+    CHECK_THAT(f.get("shop.test/"), Catch::Matchers::EndsWith("404 "));
     again.signal(SIGTERM);
     CHECK(again.wait(3s) == 0);
 }
@@ -131,24 +134,24 @@ TEST_CASE("on_demand obtains a certificate for a domain that a customer has clai
 TEST_CASE("on_demand lets a customer claim so many domains that are free, and nobody else anything") {
     fixture f;
     auto platform = f.start();
-    CHECK_THAT(f.get("app.test/domains"), Catch::EndsWith("401 "));
-    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-eve"), Catch::EndsWith("401 "));
-    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-ann"), Catch::EndsWith("201 "));
-    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-ann"), Catch::EndsWith("200 "));
-    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-bob"), Catch::EndsWith("409 "));
-    CHECK_THAT(f.say("DELETE", "/domains/a.test", "secret-of-bob"), Catch::EndsWith("404 "));
-    CHECK_THAT(f.say("PUT", "/domains/app.test", "secret-of-bob"), Catch::EndsWith("403 "));
-    CHECK_THAT(f.say("PUT", "/domains/x.app.test", "secret-of-bob"), Catch::EndsWith("403 "));
-    CHECK_THAT(f.say("PUT", "/domains/%2A.b.test", "secret-of-bob"), Catch::EndsWith("400 "));
-    CHECK_THAT(f.say("PUT", "/domains/127.0.0.1", "secret-of-bob"), Catch::EndsWith("400 "));
-    CHECK_THAT(f.say("PUT", "/domains/b.test", "secret-of-ann"), Catch::EndsWith("201 "));
-    CHECK_THAT(f.say("PUT", "/domains/c.test", "secret-of-ann"), Catch::EndsWith("403 "));
+    CHECK_THAT(f.get("app.test/domains"), Catch::Matchers::EndsWith("401 "));
+    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-eve"), Catch::Matchers::EndsWith("401 "));
+    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-ann"), Catch::Matchers::EndsWith("201 "));
+    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-ann"), Catch::Matchers::EndsWith("200 "));
+    CHECK_THAT(f.say("PUT", "/domains/a.test", "secret-of-bob"), Catch::Matchers::EndsWith("409 "));
+    CHECK_THAT(f.say("DELETE", "/domains/a.test", "secret-of-bob"), Catch::Matchers::EndsWith("404 "));
+    CHECK_THAT(f.say("PUT", "/domains/app.test", "secret-of-bob"), Catch::Matchers::EndsWith("403 "));
+    CHECK_THAT(f.say("PUT", "/domains/x.app.test", "secret-of-bob"), Catch::Matchers::EndsWith("403 "));
+    CHECK_THAT(f.say("PUT", "/domains/%2A.b.test", "secret-of-bob"), Catch::Matchers::EndsWith("400 "));
+    CHECK_THAT(f.say("PUT", "/domains/127.0.0.1", "secret-of-bob"), Catch::Matchers::EndsWith("400 "));
+    CHECK_THAT(f.say("PUT", "/domains/b.test", "secret-of-ann"), Catch::Matchers::EndsWith("201 "));
+    CHECK_THAT(f.say("PUT", "/domains/c.test", "secret-of-ann"), Catch::Matchers::EndsWith("403 "));
     CHECK(test::read_file(f.folder / "domains") == "a.test ann\nb.test ann\n");
     // Its own host is no site, whatever is asked for there.
-    CHECK_THAT(f.get("app.test/"), Catch::EndsWith("404 "));
+    CHECK_THAT(f.get("app.test/"), Catch::Matchers::EndsWith("404 "));
     // The plain port has what the load balancer asks for, and redirects the rest.
     CHECK(f.plain("a.test/health") == "well\n200 ");
-    CHECK_THAT(f.plain("a.test/"), Catch::EndsWith("302 https://a.test/"));
+    CHECK_THAT(f.plain("a.test/"), Catch::Matchers::EndsWith("302 https://a.test/"));
 }
 
 TEST_CASE("on_demand says what is wrong with its files") {
@@ -159,8 +162,8 @@ TEST_CASE("on_demand says what is wrong with its files") {
         return platform.log();
     };
     test::write_file(f.folder / "domains", "a.test ann\nnonsense\n");
-    CHECK_THAT(refused(), Catch::Contains("domains, line 2"));
+    CHECK_THAT(refused(), Catch::Matchers::ContainsSubstring("domains, line 2"));
     test::write_file(f.folder / "domains", "");
     test::write_file(f.folder / "customers", "eve secret-of-eve\n");
-    CHECK_THAT(refused(), Catch::Contains("sites/eve"));
+    CHECK_THAT(refused(), Catch::Matchers::ContainsSubstring("sites/eve"));
 }

@@ -240,6 +240,6 @@ TEST_CASE(
     check_unlocked(io, *folder, account);
     const auto text = test::run_io(io, folder->load(account));
     const auto kept = read_account(boost::json::parse(text.value()).as_object());
-    CHECK_THAT(kept.url, Catch::EndsWith("/account/1"));
+    CHECK_THAT(kept.url, Catch::Matchers::EndsWith("/account/1"));
     CHECK(files_left(at / "store") == std::set<std::string>{".tokens"});
 }

@@ -41,7 +41,7 @@ TEST_CASE("seed: zero Manager: what registration failed with reaches whoever ask
     test::local_site site;
     site.start();
     site.ca->fail_next("newAccount", 403, "unauthorized", "not today");
-    CHECK_THROWS_WITH(site.run(site.manager->cert("a.test")), Catch::Contains("not today"));
+    CHECK_THROWS_WITH(site.run(site.manager->cert("a.test")), Catch::Matchers::ContainsSubstring("not today"));
 }
 
 TEST_CASE("seed: Register: the prompt gets the terms, a refusal changes nothing, a second time says so") {
@@ -56,13 +56,16 @@ TEST_CASE("seed: Register: the prompt gets the terms, a refusal changes nothing,
     site.start();
     const auto before = site.manager->marshal();
     CHECK_THROWS_WITH(
-        site.run(site.manager->register_account("ops@a.test")), Catch::Contains("did not agree to the terms"));
+        site.run(site.manager->register_account("ops@a.test")),
+        Catch::Matchers::ContainsSubstring("did not agree to the terms"));
     CHECK(shown == std::vector<std::string>{"https://ca.test/terms"});
     CHECK(site.manager->marshal() == before);
     agree = true;
     site.run(site.manager->register_account("ops@a.test"));
-    CHECK_THAT(site.manager->marshal(), Catch::Contains("ops@a.test"));
-    CHECK_THROWS_WITH(site.run(site.manager->register_account("ops@a.test")), Catch::Contains("already registered"));
+    CHECK_THAT(site.manager->marshal(), Catch::Matchers::ContainsSubstring("ops@a.test"));
+    CHECK_THROWS_WITH(
+        site.run(site.manager->register_account("ops@a.test")),
+        Catch::Matchers::ContainsSubstring("already registered"));
 }
 
 TEST_CASE("seed: Registered: true once the CA has the account, after a restart too") {
@@ -223,12 +226,12 @@ TEST_CASE("seed: CacheFile: mode 0600, empty is fresh, the generation before is 
         site.run(site.manager->cert("b.test"));
     }
     CHECK(std::filesystem::status(path).permissions() == std::filesystem::perms{0600});
-    CHECK_THAT(test::read_file(path), Catch::Contains("certificates/b.test"));
+    CHECK_THAT(test::read_file(path), Catch::Matchers::ContainsSubstring("certificates/b.test"));
     CHECK(std::filesystem::exists(path + ".previous"));
     const auto half = test::read_file(path).substr(0, 1000);
     test::write_file(path, half);
     test::closed_manager other;
-    CHECK_THROWS_WITH(other.manager->cache_file(path), Catch::Contains(path));
+    CHECK_THROWS_WITH(other.manager->cache_file(path), Catch::Matchers::ContainsSubstring(path));
     CHECK(test::read_file(path) == half);
 }
 
@@ -243,7 +246,7 @@ TEST_CASE("seed: Marshal and Unmarshal: the whole state, and what was there befo
     CHECK(other.manager->find("a.test"));
     CHECK_FALSE(other.manager->find("old.test"));
     const auto half = text.substr(0, text.size() / 2);
-    CHECK_THROWS_WITH(other.manager->unmarshal(half), Catch::Contains("line"));
+    CHECK_THROWS_WITH(other.manager->unmarshal(half), Catch::Matchers::ContainsSubstring("line"));
     CHECK(other.manager->find("a.test"));
 }
 
@@ -264,7 +267,7 @@ TEST_CASE("seed: Watch: the pattern of its documentation saves each state, the f
     site.run(site.manager->cert("a.test"));
     site.run(test::yield(10));
     REQUIRE(saved.size() > 1);
-    CHECK_THAT(saved.back(), Catch::Contains("certificates/a.test"));
+    CHECK_THAT(saved.back(), Catch::Matchers::ContainsSubstring("certificates/a.test"));
     site.manager->stop();
     CHECK_THROWS_AS(site.run(saving.join()), error);
 }
@@ -295,7 +298,7 @@ TEST_CASE("seed: Serve: port 80 redirects, the TLS port serves, and only an erro
     manager_options taken = site.options;
     taken.server.https_port = site.https_port();
     manager second{site.io, std::move(taken)};
-    CHECK_THROWS_WITH(site.run(second.serve()), Catch::Contains(std::to_string(site.https_port())));
+    CHECK_THROWS_WITH(site.run(second.serve()), Catch::Matchers::ContainsSubstring(std::to_string(site.https_port())));
 }
 
 TEST_CASE("seed: ServeHTTPS: the TLS port alone") {

@@ -171,7 +171,9 @@ TEST_CASE("a lock that somebody else has is waited for as long as lock_wait, and
     auto outcome = it.site.time.run(std::move(asked), 1h);
     REQUIRE(outcome.thrown);
     CHECK(it.site.time.elapsed() - before < 70s);
-    CHECK_THROWS_WITH(outcome.get(), Catch::Contains("lock_wait") && Catch::Contains("certificates/a.test"));
+    CHECK_THROWS_WITH(
+        outcome.get(),
+        Catch::Matchers::ContainsSubstring("lock_wait") && Catch::Matchers::ContainsSubstring("certificates/a.test"));
     CHECK(it.site.ca->count("newOrder") == 0);
     it.site.run(it.kept->next()->unlock(held));
     it.site.pass(5min);

@@ -133,7 +133,7 @@ TEST_CASE("a damaged entry of the failures or of the ledger is refused by its it
         for (const auto& member : value) {
             auto other = filled();
             other[key][member.key()] = "nonsense";
-            CHECK_THAT(refusal(other), Catch::Contains(key));
+            CHECK_THAT(refusal(other), Catch::Matchers::ContainsSubstring(key));
         }
     }
 }

@@ -88,10 +88,10 @@ TEST_CASE("OpenSSL's client talks TLS 1.2 and 1.3 with it") {
         {"-servername", "a.test", "-tls" + std::string{version == "1.2" ? "1_2" : "1_3"}, "-alpn", "http/1.1,h2",
          "-verify_return_error", "-verify_hostname", "a.test"},
         test::certificate_for("a.test"));
-    CHECK_THAT(said, Catch::Contains("TLSv" + version));
-    CHECK_THAT(said, Catch::Contains("Verify return code: 0 (ok)"));
-    CHECK_THAT(said, Catch::Contains("ALPN protocol: h2"));
-    CHECK_THAT(said, Catch::Contains("hello"));
+    CHECK_THAT(said, Catch::Matchers::ContainsSubstring("TLSv" + version));
+    CHECK_THAT(said, Catch::Matchers::ContainsSubstring("Verify return code: 0 (ok)"));
+    CHECK_THAT(said, Catch::Matchers::ContainsSubstring("ALPN protocol: h2"));
+    CHECK_THAT(said, Catch::Matchers::ContainsSubstring("hello"));
 }
 
 TEST_CASE("OpenSSL's client sees the alert of a refused name") {
@@ -99,7 +99,7 @@ TEST_CASE("OpenSSL's client sees the alert of a refused name") {
     s_client_server server;
     const auto said =
         server.talk({"-servername", "b.test", version}, nullptr, error{errc::name_not_allowed, "not here"});
-    CHECK_THAT(said, Catch::Contains("SSL alert number 112"));
+    CHECK_THAT(said, Catch::Matchers::ContainsSubstring("SSL alert number 112"));
 }
 
 TEST_CASE("OpenSSL's client validates as a CA does") {
@@ -107,7 +107,7 @@ TEST_CASE("OpenSSL's client validates as a CA does") {
     s_client_server server{{"h2"}};
     const auto said = server.talk(
         {"-servername", "a.test", version, "-alpn", "acme-tls/1"}, test::tls_ca::challenge(identifier{"a.test"}));
-    CHECK_THAT(said, Catch::Contains("ALPN protocol: acme-tls/1"));
+    CHECK_THAT(said, Catch::Matchers::ContainsSubstring("ALPN protocol: acme-tls/1"));
 }
 
 TEST_CASE("OpenSSL's client resumes its session for the name that it has it for, and no other") {
@@ -115,9 +115,9 @@ TEST_CASE("OpenSSL's client resumes its session for the name that it has it for,
     s_client_server server;
     const auto known = test::certificate_for("a.test");
     const auto first = server.talk({"-servername", "a.test", version, "-sess_out", server.file("session")}, known);
-    CHECK_THAT(first, Catch::Contains("New, TLS"));
+    CHECK_THAT(first, Catch::Matchers::ContainsSubstring("New, TLS"));
     const auto same = server.talk({"-servername", "a.test", version, "-sess_in", server.file("session")}, known);
-    CHECK_THAT(same, Catch::Contains("Reused, TLS"));
+    CHECK_THAT(same, Catch::Matchers::ContainsSubstring("Reused, TLS"));
     const auto other = server.talk({"-servername", "b.test", version, "-sess_in", server.file("session")}, known);
-    CHECK_THAT(other, Catch::Contains("New, TLS"));
+    CHECK_THAT(other, Catch::Matchers::ContainsSubstring("New, TLS"));
 }
