@@ -71,7 +71,7 @@ private:
     evercert::tls_stream connection_;
     std::string common_name_;
     std::string client_id_;
-    std::chrono::seconds keep_alive_{0};
+    std::chrono::milliseconds keep_alive_{0};
     message_ptr will_;
     std::vector<mqtt::subscription> subscriptions_;
 

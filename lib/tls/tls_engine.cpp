@@ -185,8 +185,11 @@ asio::awaitable<void> tls_engine::advance() {
             finish();
             co_return;
         }
-        if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_CLIENT_HELLO_CB)
+        if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_CLIENT_HELLO_CB) {
+            // The certificate may take its time, and thousands may wait for theirs. These 33 kB come again when they are needed.
+            static_cast<void>(SSL_free_buffers(ssl_.get()));
             co_return;
+        }
         read_needs_ = need_after(result);
         if (read_needs_ == need::nothing)
             throw handshake_error();
