@@ -41,7 +41,8 @@ public:
     }
 
     asio::awaitable<std::unique_ptr<evercert::stream>> connect(bool over_tls) {
-        auto connected = co_await network_->connect(over_tls ? secure : plain);
+        const auto& to = over_tls ? secure : plain;
+        auto connected = co_await network_->connect(to);
         if (over_tls) {
             const std::vector<std::string> none;
             auto secured = std::make_unique<evercert::tls_stream>(std::move(connected), *trusting, "a.test", none);
