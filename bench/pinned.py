@@ -207,6 +207,8 @@ def prepare(build, folder, count, *file_sizes):
     key, marker, chain = pem.partition("-----BEGIN CERTIFICATE-----")
     (folder / "key.pem").write_text(key, encoding="ascii")
     (folder / "chain.pem").write_text(marker + chain, encoding="ascii")
+    # What a server of files answers to /.
+    (files / "index.html").write_text("Hello from a file, over TLS.\n", encoding="ascii")
     for size in file_sizes:
         (files / "files" / f"{size}").write_bytes(os.urandom(size))
     return {"stores": stores, "files": files, "chain": folder / "chain.pem", "key": folder / "key.pem"}
