@@ -18,26 +18,9 @@ struct fixture {
     test::temporary_folder folder;
 
     test::process start_server(std::vector<std::string> more) {
-        std::vector<std::string> command{
-            example("https_server"),
-            "--directory",
-            ca.directory_url(),
-            "--ca-file",
-            ca.ca_file(),
-            "--bind",
-            "127.0.0.1",
-            "--http-port",
-            std::to_string(ca.http_port()),
-            "--https-port",
-            std::to_string(ca.tls_port())};
-        command.insert(command.end(), more.begin(), more.end());
-        test::process server{command, {}, folder / "server.log"};
-        wait_until("the server listens", [&] {
-            if (!server.is_running())
-                throw std::runtime_error{"the server ended: " + server.log()};
-            return server.listens_on_tcp(ca.tls_port());
-        });
-        return server;
+        more.insert(
+            more.end(), {"--http-port", std::to_string(ca.http_port()), "--https-port", std::to_string(ca.tls_port())});
+        return test::start_example("https_server", ca, folder / "server.log", {ca.tls_port()}, more);
     }
     std::string curl(const std::string& host, std::vector<std::string> more = {}) {
         test::write_file(folder / "root.pem", root);

@@ -149,28 +149,8 @@ struct fixture {
         return std::make_shared<evercert::tls_client_context>(folder / "root.pem", evercert::system_clock());
     }
     test::process start_server(std::vector<std::string> more) {
-        std::vector<std::string> command{
-            test::example("game_server"),
-            "--directory",
-            ca.directory_url(),
-            "--ca-file",
-            ca.ca_file(),
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            std::to_string(ca.tls_port()),
-            "--host",
-            "game.test",
-            "--per-address",
-            "0"};
-        command.insert(command.end(), more.begin(), more.end());
-        test::process server{command, {}, folder / "server.log"};
-        test::wait_until("the game listens", [&] {
-            if (!server.is_running())
-                throw std::runtime_error{"the server ended: " + server.log()};
-            return server.listens_on_tcp(ca.tls_port());
-        });
-        return server;
+        more.insert(more.end(), {"--port", std::to_string(ca.tls_port()), "--host", "game.test", "--per-address", "0"});
+        return test::start_example("game_server", ca, folder / "server.log", {ca.tls_port()}, more);
     }
     void add_players(std::size_t count) {
         for (std::size_t i = 0; i < count; ++i) {

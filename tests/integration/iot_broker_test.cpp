@@ -128,18 +128,10 @@ struct fixture {
         for (const auto* name : {"backend", "sensor-1", "sensor-2"})
             devices.issue(name, file(name + ".pem"s), file(name + ".key"s));
         port = test::free_port();
-        test::process started{
-            {test::example("iot_broker"), "--directory", ca.directory_url(), "--ca-file", ca.ca_file(), "--bind",
-             "127.0.0.1", "--port", std::to_string(port), "--validation-port", std::to_string(ca.tls_port()), "--host",
-             "mqtt.test", "--client-ca", file("devices.pem"), "--operator", "backend"},
-            {},
-            file("broker.log")};
-        test::wait_until("the broker listens", [&] {
-            if (!started.is_running())
-                throw std::runtime_error{"the broker ended: " + started.log()};
-            return started.listens_on_tcp(port) && started.listens_on_tcp(ca.tls_port());
-        });
-        return started;
+        return test::start_example(
+            "iot_broker", ca, file("broker.log"), {port, ca.tls_port()},
+            {"--port", std::to_string(port), "--validation-port", std::to_string(ca.tls_port()), "--host", "mqtt.test",
+             "--client-ca", file("devices.pem"), "--operator", "backend"});
     }
 
     /// One of Debian's clients. The name server of a test knows no name that mosquitto could ask for, so nss_wrapper does.

@@ -1,6 +1,5 @@
 #include <csignal>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 
 #include "catch.hpp"
@@ -9,8 +8,6 @@
 #include "process.hpp"
 
 using namespace std::chrono_literals;
-using test::example;
-using test::wait_until;
 
 namespace {
 
@@ -28,9 +25,8 @@ struct fixture {
         }
     }
 
-    std::vector<std::string> command() const {
+    std::vector<std::string> arguments() const {
         return {
-            example("on_demand"),
             "--platform",
             "app.test",
             "--customers",
@@ -43,25 +39,13 @@ struct fixture {
             "2",
             "--store",
             folder / "store",
-            "--directory",
-            ca.directory_url(),
-            "--ca-file",
-            ca.ca_file(),
-            "--bind",
-            "127.0.0.1",
             "--http-port",
             std::to_string(ca.http_port()),
             "--https-port",
             std::to_string(ca.tls_port())};
     }
-    test::process start() {
-        test::process platform{command(), {}, folder / "log"};
-        wait_until("the platform listens", [&] {
-            if (!platform.is_running())
-                throw std::runtime_error{"the platform ended: " + platform.log()};
-            return platform.listens_on_tcp(ca.tls_port());
-        });
-        return platform;
+    test::process start() const {
+        return test::start_example("on_demand", ca, folder / "log", {ca.tls_port()}, arguments());
     }
 
     /// The status and the body. Throws if there is no connection.
@@ -157,7 +141,7 @@ TEST_CASE("on_demand lets a customer claim so many domains that are free, and no
 TEST_CASE("on_demand says what is wrong with its files") {
     fixture f;
     const auto refused = [&] {
-        test::process platform{f.command(), {}, f.folder / "refused.log"};
+        test::process platform{test::example_command("on_demand", f.ca, f.arguments()), {}, f.folder / "refused.log"};
         CHECK(platform.wait(5s) == 1);
         return platform.log();
     };

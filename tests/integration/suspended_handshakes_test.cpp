@@ -212,6 +212,13 @@ std::vector<answered> read_answers(const std::string& log) {
     return all;
 }
 
+/// All of them have the same.
+answered sole_answer(const std::string& log) {
+    const auto answers = read_answers(log);
+    REQUIRE(answers.size() == 1);
+    return answers.front();
+}
+
 /// Long enough for all of them to have come before the first is sent away, however busy the machine is.
 std::chrono::milliseconds fair_wait() {
     asio::io_context io;
@@ -240,13 +247,12 @@ void suspend_crowd(site& here, const std::string& name, bool each, memory_bounds
     CHECK(here.acceptor->handshakes() == crowd);
     here.until("all of them have their answer", [&] { return !clients.is_running(); });
 
-    const auto answers = read_answers(clients.log());
     INFO(clients.log());
-    REQUIRE(answers.size() == 1);
-    CHECK(answers[0].kind == "alert 80");  // internal_error
-    CHECK(answers[0].count == crowd);
-    CHECK(answers[0].first >= here.handshake_wait - 100ms);
-    CHECK(answers[0].last <= 2 * here.handshake_wait);
+    const auto answer = sole_answer(clients.log());
+    CHECK(answer.kind == "alert 80");  // internal_error
+    CHECK(answer.count == crowd);
+    CHECK(answer.first >= here.handshake_wait - 100ms);
+    CHECK(answer.last <= 2 * here.handshake_wait);
     CHECK(here.acceptor->handshakes() == 0);
     here.until("all connections are closed", [&] { return here.acceptor->connections() == 0; });
 
@@ -255,7 +261,7 @@ void suspend_crowd(site& here, const std::string& name, bool each, memory_bounds
     const memory_bounds bytes{(memory_while - memory_before) / crowd, (memory_after - memory_before) / crowd};
     std::cout << crowd << " handshakes suspended on " << (each ? "as many names" : "one name") << ": " << bytes.waiting
               << " bytes of resident memory each, " << bytes.gone << " after them; alerts after "
-              << answers[0].first.count() << " to " << answers[0].last.count() << " ms; another name served in "
+              << answer.first.count() << " to " << answer.last.count() << " ms; another name served in "
               << served_before.count() << " us before and " << served_while.count() << " us meanwhile\n";
     // Those that wait take no time; a machine that does something else does.
     CHECK(served_while < 3 * served_before + 50ms);
@@ -319,12 +325,11 @@ TEST_CASE("5,000 names that nobody admits are refused at once, and the CA hears 
     here.manager->set_hosts({"other.test"});
     auto clients = here.start_clients("never.test", true);
     here.until("all of them have their answer", [&] { return !clients.is_running(); });
-    const auto answers = read_answers(clients.log());
     INFO(clients.log());
-    REQUIRE(answers.size() == 1);
-    CHECK(answers[0].kind == "alert 112");  // unrecognized_name
-    CHECK(answers[0].count == crowd);
+    const auto answer = sole_answer(clients.log());
+    CHECK(answer.kind == "alert 112");  // unrecognized_name
+    CHECK(answer.count == crowd);
     // The first of a crowd says how long a refusal takes, the last how fast the machine is; and a wait ends with another alert.
-    CHECK(answers[0].first < here.handshake_wait / 2);
+    CHECK(answer.first < here.handshake_wait / 2);
     CHECK(ca.connections() == 0);
 }
