@@ -127,7 +127,8 @@ struct mux::impl {
         return result;
     }
 
-    asio::awaitable<response> answer_unmatched(request asked, std::string_view path) const {
+    /// `path` may be a part of the request, which therefore stays where it is until the fallback takes it.
+    asio::awaitable<response> answer_unmatched(request& asked, std::string_view path) const {
         if (fallback)
             return fallback(std::move(asked));
         return give(refusal(asked, path));
@@ -179,7 +180,7 @@ asio::awaitable<response> mux::answer(request asked) const {
         if (!is_exact(match) && !cleaned.ends_with('/') && is_exact(impl_->match(asked, cleaned + '/')))
             cleaned += '/';
         else if (!match.found)
-            return impl_->answer_unmatched(std::move(asked), cleaned);
+            return impl_->answer_unmatched(asked, cleaned);
         return give(redirect(cleaned, asked.query()));
     }
     auto match = impl_->match(asked, path);
@@ -189,7 +190,7 @@ asio::awaitable<response> mux::answer(request asked) const {
             return give(redirect(below, asked.query()));
     }
     if (!match.found)
-        return impl_->answer_unmatched(std::move(asked), path);
+        return impl_->answer_unmatched(asked, path);
     if (!match.values.empty())
         give_values(match, asked);
     return match.found->answer(std::move(asked));
