@@ -65,7 +65,7 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     const auto now = context_.now();
     auto next = plan_next(facts, now, context_.options.retry);
     if (next.act == next_act::poll_renewal_info) {
-        queue_.plan(key, renewal_queue::list::polls, std::max(next.at, earliest));
+        put(key, renewal_queue::list::polls, std::max(next.at, earliest));
         // Whatever the CA's answer takes, the renewal does not wait for it.
         facts.poll_at.reset();
         next = plan_next(facts, now, context_.options.retry);
@@ -74,17 +74,23 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     if (next.act != next_act::none)
         at = std::min(std::max(next.at, earliest), at.value_or(wall_time::max()));
     if (at)
-        queue_.plan(key, renewal_queue::list::acts, *at);
-    changed_.notify_all();
+        put(key, renewal_queue::list::acts, *at);
+}
+
+void renewal_plan::put(const std::string& key, renewal_queue::list which, wall_time when) {
+    const auto before = queue_.next(which);
+    queue_.plan(key, which, when);
+    if (!before || when < before->when)
+        earlier(which).notify_all();
 }
 
 void renewal_plan::line_up(const std::string& key, const replacement_rank& rank, wall_time again) {
-    queue_.plan(key, renewal_queue::list::acts, again);
+    put(key, renewal_queue::list::acts, again);
     {
         const std::lock_guard lock{mutex_};
         line_.put(key, rank);
     }
-    changed_.notify_all();
+    lined_up_.notify_all();
 }
 
 std::optional<std::string> renewal_plan::first_in_line(replacement_queue::of which) const {
@@ -129,7 +135,6 @@ void renewal_plan::plan_all() {
     several_.clear();
     hosts_ = context_.all.hosts();
     plan_each(context_.all.certificate_keys());
-    changed_.notify_all();
 }
 
 void renewal_plan::plan_hosts() {

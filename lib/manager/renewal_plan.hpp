@@ -21,7 +21,8 @@ namespace evercert {
 /// for what says otherwise.
 class renewal_plan {
 public:
-    explicit renewal_plan(const manager_context& context) : context_{context}, changed_{context.strand} {}
+    explicit renewal_plan(const manager_context& context)
+        : context_{context}, acts_{context.strand}, polls_{context.strand}, lined_up_{context.strand} {}
 
     /// Plan, or plan anew, by the record that the state has now.
     void plan(const std::string& key);
@@ -55,8 +56,11 @@ public:
 
     /// Off the lists: it is worked on, or gone.
     void take(const std::string& key);
-    /// Notified when either list changed.
-    event& changed() { return changed_; }
+    /// Notified when something was planned that comes before all others of the list. Who sleeps until the earliest may so wake
+    /// to find that it went elsewhere, but not too late.
+    event& earlier(renewal_queue::list which) { return which == renewal_queue::list::acts ? acts_ : polls_; }
+    /// Notified when one more waits.
+    event& lined_up() { return lined_up_; }
 
     static constexpr std::chrono::seconds after_failure{1};
 
@@ -65,6 +69,7 @@ private:
     void plan_each(const std::vector<std::string>& keys);
     std::vector<std::string> in_line() const;
     void plan_not_before(const std::string& key, wall_time);
+    void put(const std::string& key, renewal_queue::list, wall_time);
 
     const manager_context& context_;
     renewal_queue queue_;
@@ -74,7 +79,9 @@ private:
     /// Certificates of several names, by each; those that are gone leave when the name is looked at.
     std::unordered_map<std::string, std::set<std::string>> several_;
     std::set<std::string> held_back_;  ///< not renewed, for a name that is not admitted
-    event changed_;
+    event acts_;
+    event polls_;
+    event lined_up_;
 };
 
 /// The key that the certificate's successor is kept under: its own, but the preferred kind's if its own is wanted no more.

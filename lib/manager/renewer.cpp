@@ -31,14 +31,16 @@ renewer::renewer(
       renewing_{context.strand, renewals_max_},
       turns_{context.strand, waiting_in_limits_max},
       forgetting_{context.strand, forgets_in_progress_max},
-      polling_{context.strand, polls_in_progress_max} {}
+      polling_{context.strand, polls_in_progress_max},
+      poll_phase_{context.draws.share()} {}
 
-asio::awaitable<void> renewer::wait_for(std::optional<renewal_queue::entry> next) {
+asio::awaitable<void> renewer::wait_for(renewal_queue::list which, std::optional<renewal_queue::entry> next) {
     using namespace asio::experimental::awaitable_operators;
+    auto& earlier = plan_.earlier(which);
     if (next)
-        co_await (as_outcome(plan_.changed().wait()) || as_outcome(context_.options.clock->sleep_until(next->when)));
+        co_await (as_outcome(earlier.wait()) || as_outcome(context_.options.clock->sleep_until(next->when)));
     else
-        co_await plan_.changed().wait();
+        co_await earlier.wait();
 }
 
 // What is due.
@@ -47,7 +49,7 @@ asio::awaitable<void> renewer::act() {
     for (int in_a_row = 0;; ++in_a_row) {
         auto next = plan_.next(renewal_queue::list::acts);
         while (!next || next->when > context_.now()) {
-            co_await wait_for(std::move(next));
+            co_await wait_for(renewal_queue::list::acts, std::move(next));
             next = plan_.next(renewal_queue::list::acts);
             in_a_row = 0;
         }
@@ -135,9 +137,9 @@ asio::awaitable<std::string> renewer::most_pressing() {
             plan_.plan_later(*first, look_again_after);
         else if (plan_.waiting() > 0)
             // The CA's limit on orders of an account keeps all of them: to be refused one by one would help none.
-            co_await (as_outcome(plan_.changed().wait()) || as_outcome(context_.options.clock->sleep_for(wait)));
+            co_await (as_outcome(plan_.lined_up().wait()) || as_outcome(context_.options.clock->sleep_for(wait)));
         else
-            co_await plan_.changed().wait();
+            co_await plan_.lined_up().wait();
     }
 }
 
@@ -231,19 +233,38 @@ void renewer::give_notice(const std::string& key, certificate_record& record) {
 
 asio::awaitable<void> renewer::poll() {
     for (;;) {
-        auto room = co_await polling_.acquire();
-        auto next = plan_.next(renewal_queue::list::polls);
+        auto next = next_poll();
         while (!next || next->when > context_.now()) {
-            co_await wait_for(std::move(next));
-            next = plan_.next(renewal_queue::list::polls);
+            co_await wait_for(renewal_queue::list::polls, std::move(next));
+            next = next_poll();
         }
+        auto room = co_await polling_.acquire();
         co_await clock_.wait_until_trusted();
-        plan_.take(next->key);
-        context_.tasks.spawn(poll_for(std::move(next->key), std::move(room)));
+        context_.tasks.spawn(poll_in_turn(std::move(room)));
     }
 }
 
-asio::awaitable<void> renewer::poll_for(std::string key, [[maybe_unused]] semaphore::permit room) {
+// What is due waits for its turn while there are others in progress.
+std::optional<renewal_queue::entry> renewer::next_poll() const {
+    auto next = plan_.next(renewal_queue::list::polls);
+    if (next && next->when <= context_.now() && polling_.free() < polls_in_progress_max)
+        next->when = plus(next->when, poll_in_turn_max);
+    return next;
+}
+
+asio::awaitable<void> renewer::poll_in_turn(semaphore::permit room) {
+    for (auto next = plan_.next(renewal_queue::list::polls); next && next->when <= context_.now();
+         next = plan_.next(renewal_queue::list::polls)) {
+        plan_.take(next->key);
+        co_await poll_for(std::move(next->key));
+        co_await clock_.wait_until_trusted();
+    }
+    room.release();
+    // The next one need not wait for this any more.
+    plan_.earlier(renewal_queue::list::polls).notify_all();
+}
+
+asio::awaitable<void> renewer::poll_for(std::string key) {
     auto record = context_.all.certificate(key);
     if (!record)
         co_return;
@@ -273,7 +294,7 @@ asio::awaitable<void> renewer::poll_for(std::string key, [[maybe_unused]] semaph
         co_return;  // another one came meanwhile, and was planned
     if (!answered) {
         context_.log(log_level::debug, "no renewal information for {}: {}", to_string(record->names()), problem);
-        record->poll_at = context_.now() + poll_again_after;
+        record->poll_at = poll_moment(context_.now(), poll_again_after, poll_phase_);
         context_.all.set_certificate(key, std::move(*record));
     } else {
         take_suggestion(key, std::move(*record), said);
@@ -285,7 +306,7 @@ void renewer::take_suggestion(const std::string& key, certificate_record record,
     const auto before = record.window;
     const auto now = context_.now();
     record.window = suggested_window{said.start, said.end};
-    record.poll_at = now + said.retry_after.value_or(poll_again_after);
+    record.poll_at = poll_moment(now, said.retry_after.value_or(poll_again_after), poll_phase_);
     const bool moved = !before || before->start != said.start || before->end != said.end;
     const auto names = record.names();
     context_.all.set_certificate(key, std::move(record));

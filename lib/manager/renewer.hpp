@@ -43,8 +43,11 @@ public:
 
     /// Only one waits within the limiters: who waits there is not overtaken by what presses more. The others have passed them.
     static constexpr std::size_t waiting_in_limits_max = 1;
-    /// So many polls at once: each is one request.
+    /// So many polls at once: each is one request on a connection of its own.
     static constexpr std::size_t polls_in_progress_max = 8;
+    /// One connection carries those that are due at the same moment, one after another; there is another for what waits longer
+    /// than this.
+    static constexpr std::chrono::minutes poll_in_turn_max{1};
     /// After a poll that failed: the plan does not depend on it, so there is no hurry.
     static constexpr std::chrono::hours poll_again_after{6};
     /// Between two attempts to remove a certificate.
@@ -59,13 +62,15 @@ public:
     static constexpr int looks_in_a_row_max = 64;
 
 private:
-    asio::awaitable<void> wait_for(std::optional<renewal_queue::entry> next);
+    asio::awaitable<void> wait_for(renewal_queue::list, std::optional<renewal_queue::entry> next);
     void act_on(const std::string& key);
     void line_up(const std::string& key, const certificate_record&, const renewal_facts&);
     asio::awaitable<std::string> most_pressing();
     asio::awaitable<void> renew(std::string key, semaphore::permit room, semaphore::permit turn);
     void tell_of_replacement();
-    asio::awaitable<void> poll_for(std::string key, semaphore::permit);
+    std::optional<renewal_queue::entry> next_poll() const;
+    asio::awaitable<void> poll_in_turn(semaphore::permit);
+    asio::awaitable<void> poll_for(std::string key);
     asio::awaitable<void> forget(std::string key, semaphore::permit);
     void give_notice(const std::string& key, certificate_record&);
     void take_suggestion(const std::string& key, certificate_record, const acme::renewal_info&);
@@ -83,6 +88,7 @@ private:
     semaphore turns_;
     semaphore forgetting_;
     semaphore polling_;
+    const double poll_phase_;
     std::size_t told_waiting_ = 0;  ///< so many waited when that was told last; 0 = nothing to tell of
 };
 

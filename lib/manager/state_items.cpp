@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -14,16 +15,17 @@ namespace {
 
 static_assert(ledger_shard_size_max + 2 <= store::value_max, "what is bounded can be saved");
 
-/// The shard of a key such as "ledger/ca.test:1f2e3d4c/c"; nothing if it is no such key of this CA.
+/// The shard of a key such as "ledger/ca.test:1f2e3d4c/c"; nothing if it is no such key of this CA. To make one takes a hash and
+/// a parsed URL, and each value that is loaded or saved is asked about, so only the one that it may be is made.
 using key_of_shard = std::string (*)(std::string_view directory_url, int shard);
 std::optional<int> shard_in(std::string_view key, key_of_shard key_of, std::string_view directory_url) {
-    const auto slash = key.rfind('/');
-    if (slash == std::string_view::npos || !key.starts_with(key_of(directory_url, 0).substr(0, slash + 1)))
+    const auto last = key.substr(key.rfind('/') + 1);
+    int shard = 0;
+    const auto read = std::from_chars(last.data(), last.data() + last.size(), shard, 16);
+    const bool is_number = read.ec == std::errc{} && read.ptr == last.data() + last.size();
+    if (!is_number || shard < 0 || shard >= ledger_shards || key != key_of(directory_url, shard))
         return std::nullopt;
-    for (int shard = 0; shard < ledger_shards; ++shard)
-        if (key == key_of(directory_url, shard))
-            return shard;
-    return std::nullopt;
+    return shard;
 }
 
 /// Of a time when there was one of them for all CAs: nobody can tell which one said it.

@@ -20,6 +20,11 @@ constexpr int attempts_left = 8;
 constexpr duration step_back_max = std::chrono::days{1};
 /// Suggestions from further away are as good as from here.
 constexpr duration window_reach = std::chrono::days{366};
+/// Of its wait a poll may come so much later.
+constexpr int poll_delay_share = 8;
+constexpr duration polls_apart_least = std::chrono::minutes{1};
+/// 64 minutes for a wait of a day, which is the longest that the client takes from a CA; no more gain beyond that.
+constexpr duration polls_apart_most = polls_apart_least * 64;
 
 duration lifetime_of(const renewal_facts& facts) {
     return std::max<duration>(between(facts.not_before, facts.not_after), {});
@@ -105,6 +110,18 @@ planned_act plan_next(const renewal_facts& facts, wall_time now, const retry_opt
     if (plan.at >= forgotten_at)
         plan = {next_act::forget, forgotten_at, why::expired};
     return plan;
+}
+
+wall_time poll_moment(wall_time now, duration wait, double phase) {
+    const auto earliest = plus(now, wait);
+    duration apart = polls_apart_least;
+    if (wait / poll_delay_share < apart)
+        return earliest;
+    while (apart < polls_apart_most && 2 * apart <= wait / poll_delay_share)
+        apart *= 2;
+    // The rarer moments are some of the more frequent ones.
+    const auto into = (earliest.time_since_epoch() - share(polls_apart_most, phase)) % apart;
+    return into == duration{} ? earliest : plus(earliest, into < duration{} ? -into : apart - into);
 }
 
 std::string explain(const planned_act& plan, const renewal_facts& facts) {

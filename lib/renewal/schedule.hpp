@@ -66,6 +66,12 @@ struct planned_act {
 /// - Forget what has been expired for `expired_kept`; what is not renewable waits for that.
 planned_act plan_next(const renewal_facts&, wall_time now, const retry_options&);
 
+/// When to ask for renewal information again, which the CA wants `wait` from now or later (RFC 9773, section 4.3.2): at a
+/// moment that others are polled at too, since one connection carries all of them. Such moments are a power of two of minutes
+/// apart and cost at most an eighth of the wait; a shorter one than 8 minutes costs nothing. `phase` in [0, 1) belongs to the
+/// manager, so that not all of them ask a CA at the same moments.
+wall_time poll_moment(wall_time now, duration wait, double phase);
+
 /// Why then, for people: "a third of its lifetime is left".
 std::string explain(const planned_act&, const renewal_facts&);
 

@@ -196,6 +196,26 @@ TEST_CASE("a certificate of another CA is neither polled nor replaced, but renew
     CHECK(site.ca->replaced().empty());
 }
 
+TEST_CASE("polls share moments and connections") {
+    test::simulated_site site{
+        [](auto& options) { options.orders = {0s, 1}, options.new_hosts = {0s, 1}, options.order_ceiling = {}; },
+        [](auto& ca) { ca.renewal_info_retry_after = "21600"; }};
+    site.start();
+    for (int i = 0; i < 30; ++i) {
+        site.cert("a" + std::to_string(i) + ".test");
+        site.pass(12min);  // over all of the time between two polls
+    }
+    site.pass(6h);
+    const int polls = site.ca->count("renewalInfo");
+    const int connections = site.net->connections;
+    site.pass(24h);
+    const int more = site.ca->count("renewalInfo") - polls;
+    CHECK(more >= 3 * 30);
+    CHECK(more <= 4 * 30);
+    // One every 32 minutes.
+    CHECK(site.net->connections - connections <= 45);
+}
+
 TEST_CASE("the budget for polls holds for many names") {
     test::simulated_site site{
         [](auto& options) {

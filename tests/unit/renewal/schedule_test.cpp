@@ -1,3 +1,5 @@
+#include <set>
+
 #include "catch.hpp"
 #include "renewal/renewal_queue.hpp"
 #include "renewal/schedule.hpp"
@@ -34,6 +36,40 @@ TEST_CASE("the draw brings a renewal forward by up to a fiftieth of the lifetime
 
 TEST_CASE("a certificate with impossible dates is renewed at once") {
     CHECK(renewal_time(issued, issued - days{1}, 0.5) <= issued);
+}
+
+TEST_CASE("the CA is asked again when it wants at the earliest, an eighth later at the latest, at moments that others "
+          "are asked at") {
+    const auto wait = GENERATE(1s, 7min, 8min, 59min, 6h, 24h, 240h);
+    const auto phase = GENERATE(0.0, 0.3, 0.999);
+    CAPTURE(wait, phase);
+    std::set<wall_time> moments;
+    constexpr int asked = 200;
+    for (int i = 0; i < asked; ++i) {
+        const auto now = issued + duration{wait} * i / asked;
+        const auto when = poll_moment(now, wait, phase);
+        CHECK(when >= now + wait);
+        CHECK(when <= now + wait + duration{wait} / 8);
+        moments.insert(when);
+    }
+    if (wait < 8min)
+        CHECK(moments.size() == asked);
+    else
+        CHECK(moments.size() <= 17 + static_cast<std::size_t>(wait / 64min));
+}
+
+TEST_CASE("a manager's phase moves its polls, and those of other waits with them") {
+    const auto now = issued + 12345s;
+    CHECK(poll_moment(now, 6h, 0.1) != poll_moment(now, 6h, 0.4));
+    std::set<wall_time> frequent;
+    for (auto asked = now; asked < now + 24h; asked += 1min)
+        frequent.insert(poll_moment(asked, 1h, 0.6));
+    for (auto asked = now; asked < now + 20h; asked += 1h)
+        CHECK(frequent.contains(poll_moment(asked - 5h, 6h, 0.6)));
+    // Whatever the draw and the clock.
+    CHECK(poll_moment(wall_time{}, 24h, 1.0) >= wall_time{} + 24h);
+    CHECK(poll_moment(wall_time{} - 100h, 24h, 0.5) >= wall_time{} - 76h);
+    CHECK(poll_moment(wall_time::max() - 1h, 24h, 0.5) >= wall_time::max() - 1h);
 }
 
 TEST_CASE("the renewal queue gives the earliest first and plans anew without leaving the old plan behind") {
