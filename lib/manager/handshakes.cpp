@@ -85,6 +85,14 @@ void manager::impl::improve(const looked_up& known) {
         obtain_later(known.found->names(), *known.wanted);
 }
 
+// A flood of such names takes neither the strand nor a timer.
+void manager::impl::refuse_known(const looked_up& known) {
+    if (!known.name || known.found || !certificates.is_refused(*known.name))
+        return;
+    context.tell(event_type::refused, {*known.name});
+    throw admission_desk::refusal(*known.name);
+}
+
 asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hello) {
     const auto self = shared_from_this();
     auto known = look_up(hello);
@@ -97,6 +105,7 @@ asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hel
         co_return known.found;
     if (!known.name)
         throw error{errc::certificate_expired, "the certificate of this address has expired"};
+    refuse_known(known);
     if (!known.found && known.takes_self_signed) {
         co_await enter(self, certificates.admit(*known.name));
         obtain_later({*known.name}, *known.wanted);
@@ -127,10 +136,7 @@ context_lookup manager::impl::lookup_for_context() {
             self->improve(known);
             return known.found;
         }
-        if (known.name && !known.found && self->certificates.is_refused(*known.name)) {
-            self->context.tell(event_type::refused, {*known.name});
-            throw admission_desk::refusal(*known.name);
-        }
+        self->refuse_known(known);
         if (known.name && known.wanted)
             self->obtain_later({*known.name}, *known.wanted);
         if (!known.found && known.takes_self_signed && self->certificates.is_admitted(*known.name))

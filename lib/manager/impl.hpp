@@ -107,6 +107,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     looked_up look_up_name(identifier, const certificate_choice&);
     /// A better one than what was found for a client like this is obtained in the background.
     void improve(const looked_up&);
+    void refuse_known(const looked_up&);
     bool is_current(const certificate_ptr&) const;
     context_lookup lookup_for_context();
     void obtain_later(std::vector<identifier> names, key_kind);
