@@ -279,7 +279,10 @@ void site::note_turn(const std::string& name, const manager_event& event) {
         return;
     // Others are as long as the CA makes them: a fiftieth of the lifetime.
     const bool brought = brought_forward_ && *event.next == brought_forward_->begin;
-    const auto end = brought ? brought_forward_->end : *event.next + std::chrono::days{how.lifetime_days} / 50;
+    auto end = brought ? brought_forward_->end : *event.next + std::chrono::days{how.lifetime_days} / 50;
+    // One that was over before there was a certificate says nothing of it: that goes by its own end.
+    if (known->not_before && end <= *known->not_before)
+        end = *known->not_after;
     turns_.due(name, std::max(world.time().now(), *known->next_at), end);
 }
 
