@@ -71,7 +71,9 @@ void check_replaceable(disk& on, const std::string& path) {
     const auto folder = on.open_folder(split(path).folder, failed);
     if (folder)
         folder->check_writable(failed);
-    check_file(failed, "write to the folder of", path);
+    // A disk with errors is remounted so: what the file has is served, and each save says what is wrong.
+    if (failed != std::errc::read_only_file_system)
+        check_file(failed, "write to the folder of", path);
 }
 
 void replace_file(disk& on, const std::string& path, std::string_view content) {

@@ -97,10 +97,13 @@ void file_folder::sync() const {
     check_file(failed, "fsync", path_);
 }
 
-void file_folder::check_writable() const {
+bool file_folder::is_writable() const {
     std::error_code failed;
     open_->check_writable(failed);
+    if (failed == std::errc::read_only_file_system)
+        return false;
     check_file(failed, "write to the folder", path_);
+    return true;
 }
 
 std::vector<disk_folder::entry> file_folder::entries(std::size_t entries_max) const {

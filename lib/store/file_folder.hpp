@@ -30,7 +30,8 @@ public:
     /// False if there was none.
     bool remove(const std::string& name) const;
     void sync() const;
-    void check_writable() const;
+    /// False on a file system that is mounted for reading alone. Throws for whatever else keeps this process from creating files here.
+    bool is_writable() const;
     /// In no order, without those that begin with a dot. Throws for more than `entries_max`.
     std::vector<disk_folder::entry> entries(std::size_t entries_max) const;
 

@@ -35,6 +35,8 @@ std::string to_text(wall_time when) {
 
 file_locks::file_locks(std::shared_ptr<disk> on, std::string root, std::shared_ptr<clock> time)
     : disk_{std::move(on)}, root_{std::move(root)}, clock_{std::move(time)} {
+    if (!file_folder::open(*disk_, root_).is_writable())
+        return;
     // Whether there are locks here at all. Nothing is written: with a full disk, too, a server starts on what it has.
     const auto folder = open_folder();
     try_flock(*folder.open_file(tokens_file, file_use::update), folder.path_of(tokens_file));

@@ -91,10 +91,12 @@ file_tree::file_tree(std::shared_ptr<disk> on, std::string root, std::size_t key
     : disk_{std::move(on)}, root_{without_trailing_slashes(std::move(root))}, keys_max_{keys_max} {
     create_root(*disk_, root_);
     const auto folder = open_root();
+    // A disk with errors is remounted so. Who starts then serves what there is, and each save says what is wrong.
+    if (!folder.is_writable())
+        return;
     folder.create_inside(std::string{previous_folder});
     for (const auto name : {locks_folder, writing_folder})
         remove_abandoned(folder.create_inside(std::string{name}));
-    folder.check_writable();
 }
 
 std::optional<std::string> file_tree::load(const std::string& key) const {

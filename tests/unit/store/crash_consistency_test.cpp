@@ -248,15 +248,16 @@ TEST_CASE("a disk with room for less than a value is an error, and the value bef
     self.check_durable();
 }
 
-TEST_CASE("a store that was there opens on a full disk, reads, and saves again when there is room") {
+TEST_CASE("a store that was there opens on a full or read-only disk, reads, and saves again when it can") {
     const auto what = GENERATE(kind::folder, kind::one_file);
-    CAPTURE(what);
+    const auto wrong = GENERATE(fault::full, fault::read_only);
+    CAPTURE(what, wrong);
     simulated_disk machine;
     machine.create_folder("/var");
     run self{what, machine};
     self.open();
     self.take({"hosts", padded(1, 100)});
-    machine.fail(fault::full);
+    machine.fail(wrong);
     self.open();
     CHECK(self.wait(self.kept->load("hosts")) == padded(1, 100));
     CHECK_THROWS_AS(self.take({"hosts", padded(2, 100)}), error);

@@ -170,6 +170,9 @@ TEST_CASE("a disk that is full or read-only is an error that says so, and what w
     CHECK_THAT(failure([&] { f.save(*store, "a", {{"n", 1}}); }), ContainsSubstring("mount it for writing"));
     CHECK_THAT(failure([&] { f.run(store->lock("a", 10s)); }), ContainsSubstring("Read-only"));
     CHECK(f.load(*store, "a").at("text").as_string() == std::string(8 << 10, 'x'));
+    store = f.open();
+    CHECK(f.load(*store, "a").at("text").as_string() == std::string(8 << 10, 'x'));
+    CHECK_THAT(failure([&] { f.run(store->lock("a", 10s)); }), ContainsSubstring("mount it for writing"));
 }
 
 TEST_CASE("a process without descriptors gets an error that says so, and no lock") {
