@@ -126,7 +126,8 @@ void tls_engine::become_server() {
     client_hello addresses;
     addresses.local = next_->local_endpoint();
     addresses.remote = next_->remote_endpoint();
-    server_ = std::make_unique<server_handshake>(ssl_.get(), std::move(addresses));
+    server_ =
+        std::make_unique<server_handshake>(ssl_.get(), std::move(addresses), server_handshake::context_of::evercert);
 }
 
 void tls_engine::become_client(std::string peer, std::shared_ptr<clock> time) {
