@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include <asio/strand.hpp>
-
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
+#include "base/strand.hpp"
 
 namespace evercert {
 namespace {
@@ -21,7 +20,7 @@ asio::awaitable<void> accept_loop(
     auto pause = pause_first;
     for (;;) {
         co_await into.room();
-        const asio::any_io_executor strand{asio::make_strand(connections)};
+        const auto strand = strand_of(connections);
         auto accepted = co_await as_outcome<std::unique_ptr<stream>>(from.accept(strand));
         if (!accepted.thrown) {
             pause = pause_first;

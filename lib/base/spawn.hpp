@@ -41,9 +41,12 @@ public:
     /// Somebody else wants it to end. On its executor.
     bool asked() const noexcept { return asked_; }
 
-    /// The coroutine's work, after whose end nothing is emitted any more.
+    /// The coroutine's work, after whose end nothing is emitted any more. A frame destroys what it awaits before its parameters, and
+    /// those from the last to the first: what the work refers to may be `owner`'s.
     template <typename T>
-    static asio::awaitable<T> supervise(std::shared_ptr<remote_cancellation> self, asio::awaitable<T> work) {
+    static asio::awaitable<T> supervise(
+        [[maybe_unused]] std::shared_ptr<const void> owner, std::shared_ptr<remote_cancellation> self,
+        asio::awaitable<T> work) {
         const end_mark mark{std::move(self)};
         co_return co_await std::move(work);
     }
@@ -75,7 +78,7 @@ asio::awaitable<T> run_on(asio::any_io_executor executor, asio::awaitable<T> wor
     auto slot = state.slot();
     if (slot.is_connected())
         slot.assign([remote](asio::cancellation_type) { remote_cancellation::emit(remote); });
-    auto supervised = remote_cancellation::supervise(remote, as_outcome(std::move(work)));
+    auto supervised = remote_cancellation::supervise(nullptr, remote, as_outcome(std::move(work)));
     // As an outcome: co_spawn asks for results that can be default-constructed.
     auto result = co_await asio::co_spawn(
         executor, std::move(supervised), asio::bind_cancellation_slot(remote->slot(), asio::use_awaitable));

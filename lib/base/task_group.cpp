@@ -22,15 +22,6 @@ struct task_group::state {
     bool closed = false;
 };
 
-namespace {
-
-/// A frame destroys what it awaits before its parameters, so `owner` goes last.
-asio::awaitable<void> hold([[maybe_unused]] std::shared_ptr<const void> owner, asio::awaitable<void> work) {
-    co_await std::move(work);
-}
-
-}  // namespace
-
 task_group::task_group(asio::any_io_executor executor, failure_callback failed)
     : state_{std::make_shared<state>(std::move(executor), std::move(failed))} {}
 
@@ -53,9 +44,9 @@ void task_group::spawn(std::shared_ptr<remote_cancellation> remote, asio::awaita
         if (state->children.empty())
             state->empty.notify_all();
     };
-    auto supervised = remote_cancellation::supervise(remote, std::move(work));
+    auto supervised = remote_cancellation::supervise(state_->owner.lock(), remote, std::move(work));
     asio::co_spawn(
-        remote->executor(), hold(state_->owner.lock(), std::move(supervised)),
+        remote->executor(), std::move(supervised),
         asio::bind_cancellation_slot(remote->slot(), asio::bind_executor(state_->executor, std::move(ended))));
     if (state_->closed)
         remote_cancellation::emit(remote);

@@ -93,6 +93,14 @@ void tcp_stream::start_wait(readiness what, wait_handler::pointer waiting) {
     socket_.async_wait(type, wait_completion{std::move(waiting)});
 }
 
+endpoint tcp_stream::local_endpoint() const {
+    if (handle_ < 0)
+        return {};
+    if (!local_)
+        local_ = local_endpoint_of(handle_);
+    return *local_;
+}
+
 void tcp_stream::shutdown_write() noexcept {
     if (handle_ >= 0)
         ::shutdown(handle_, SHUT_WR);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include <asio/ip/tcp.hpp>
 
 #include <evercert/network.hpp>
@@ -19,13 +21,13 @@ public:
     void shutdown_write() noexcept override;
     void close() noexcept override;
     asio::any_io_executor get_executor() const override { return socket_.get_executor(); }
-    /// Asked each time: few want to know, and it is a system call.
-    endpoint local_endpoint() const override { return handle_ < 0 ? endpoint{} : local_endpoint_of(handle_); }
+    endpoint local_endpoint() const override;
     endpoint remote_endpoint() const override { return remote_; }
 
 private:
-    mutable asio::ip::tcp::socket socket_;  // asio's get_executor() is not const
-    int handle_;                            // -1 once closed
+    mutable asio::ip::tcp::socket socket_;   // asio's get_executor() is not const
+    int handle_;                             // -1 once closed
+    mutable std::optional<endpoint> local_;  // once somebody asked: it is a system call
     endpoint remote_;
 };
 

@@ -44,7 +44,7 @@ asio::awaitable<void> http_server_connection::serve() {
         for (scanner.scan(input()); !scanner.complete() && !scanner.failure(); scanner.scan(input())) {
             if (scanner.started())
                 enter_head();
-            const auto came = receive();
+            const auto came = drained() ? received::nothing : receive();
             if (came == received::some)
                 continue;
             if (came != received::nothing || (draining() && !scanner.started()))

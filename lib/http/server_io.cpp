@@ -210,6 +210,7 @@ server_io::received server_io::receive(std::span<char> into, std::size_t& size) 
         return received::end;
     const auto result = stream_->try_read(std::as_writable_bytes(into));
     size = result.size;
+    drained_ = size > 0 && size < into.size();
     if (!result.error)
         return received::some;
     if (result.error == asio::error::would_block)
@@ -227,6 +228,7 @@ asio::awaitable<void> server_io::wait_input() {
 }
 
 asio::awaitable<bool> server_io::wait_head() {
+    drained_ = false;
     std::exception_ptr thrown;
     try {
         co_await stream_->wait_readable();

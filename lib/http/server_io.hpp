@@ -79,6 +79,9 @@ public:
     received receive();
     /// The same into a buffer of the caller's, past the input, which must be empty.
     received receive(std::span<char> into, std::size_t& size);
+    /// What was received last was less than there was room for: who wants more waits at once, since another `receive()` would find
+    /// nothing, unless it came meanwhile, and then the wait ends at once.
+    bool drained() const noexcept { return drained_; }
     /// Wait until `receive()` may have something. Ends with `operation_aborted` if interrupted.
     asio::awaitable<void> wait_input();
     /// The same for a head, and for a body, whose client has to keep up. False if the time was up.
@@ -126,6 +129,7 @@ private:
     phase phase_ = phase::idle;
     cut cut_ = cut::none;
     bool ended_ = false;
+    bool drained_ = false;
     bool draining_ = false;
     bool closed_ = false;
 };

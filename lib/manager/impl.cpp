@@ -4,12 +4,12 @@
 #include <set>
 
 #include <asio/post.hpp>
-#include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
+#include "base/strand.hpp"
 #include "base/within.hpp"
 
 namespace evercert {
@@ -104,7 +104,7 @@ issuer make_issuer(
 manager::impl::impl(asio::any_io_executor given, manager_options chosen)
     : options{checked(std::move(chosen))},
       executor{given},
-      strand{asio::make_strand(given)},
+      strand{strand_of(given)},
       log{options.log},
       blocking{std::make_shared<worker>(options.blocking_executor)},
       watch{given},

@@ -93,6 +93,7 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
         handler answer_;
     };
     struct tls_port {
+        std::unique_ptr<listener> listening;
         std::shared_ptr<acceptor_core> acceptor;
         handler answer;
     };
@@ -141,8 +142,13 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
         watching.spawn(service->watch->run());
         for (auto& port : plain_ports)
             accepting.spawn(accept_plain(self, port));
-        for (auto& port : tls_ports)
-            accepting.spawn(accept_secure(self, port));
+        for (auto& port : tls_ports) {
+            port.acceptor->deliver_to([weak = weak_from_this(), &port](tls_stream established) {
+                if (const auto of = weak.lock())
+                    of->serve_secure(std::move(established), port.answer);
+            });
+            port.acceptor->listen(std::move(port.listening));
+        }
         outcome<void> waited;
         while (!stopping && !waited.thrown)
             waited = co_await as_outcome<void>(stop_requested.wait());
@@ -189,14 +195,11 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
         co_await accept_loop(from.listening(), from, self->connection_executor, self->time, self->log);
     }
 
-    static asio::awaitable<void> accept_secure(std::shared_ptr<impl> self, tls_port& from) {
-        for (;;) {
-            tls_stream accepted = co_await acceptor_core::accept(from.acceptor);
-            http_peer peer;
-            peer.server_name = accepted.server_name();
-            peer.tls_version = SSL_get_version(accepted.native_handle());
-            self->serve(std::make_unique<tls_stream>(std::move(accepted)), std::move(peer), from.answer);
-        }
+    void serve_secure(tls_stream established, const handler& answer) {
+        http_peer peer;
+        peer.server_name = established.server_name();
+        peer.tls_version = SSL_get_version(established.native_handle());
+        serve(std::make_unique<tls_stream>(std::move(established)), std::move(peer), answer);
     }
 
     bool is_proxy(const endpoint& peer) const noexcept {
@@ -277,8 +280,7 @@ void http_server::add(std::unique_ptr<listener> listening, handler answer, certi
     options.clock = impl_->time;
     auto acceptor = std::make_shared<acceptor_core>(
         impl_->own, impl_->connection_executor, source, std::move(options), impl_->counter, impl_->log);
-    acceptor->listen(std::move(listening));
-    impl_->tls_ports.push_back({std::move(acceptor), std::move(answer)});
+    impl_->tls_ports.push_back({std::move(listening), std::move(acceptor), std::move(answer)});
 }
 
 asio::awaitable<void> http_server::run() { return impl_->run(); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <asio/dispatch.hpp>
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
@@ -260,6 +261,13 @@ asio::awaitable<void> acceptor_core::handshake(handshake_ptr mine, std::unique_p
 }
 
 void acceptor_core::deliver(tls_stream connection) {
+    if (receiver_) {
+        asio::dispatch(own_, [self = shared_from_this(), connection = std::move(connection)]() mutable {
+            if (!self->stopped_)
+                self->receiver_(std::move(connection));
+        });
+        return;
+    }
     ++established_waiting_;
     if (!established_.try_send(std::error_code{}, std::make_unique<tls_stream>(std::move(connection))))
         --established_waiting_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,9 @@ public:
     endpoint listen(int native_socket);
     /// One that is bound to `own`.
     endpoint listen(std::unique_ptr<listener>);
+    /// Who takes each connection on `own` when it is established, until `stop()`; nobody calls `accept` then. Before `listen`.
+    using receiver = std::function<void(tls_stream)>;
+    void deliver_to(receiver established) { receiver_ = std::move(established); }
 
     /// These keep it alive, since whoever has it may go meanwhile.
     static asio::awaitable<tls_stream> accept(std::shared_ptr<acceptor_core>);
@@ -84,6 +88,7 @@ private:
     const tls_server_context context_;
     const std::shared_ptr<connection_counter> counter_;
     handshake_watch watch_;
+    receiver receiver_;
     queue established_;
     std::atomic<std::size_t> established_waiting_ = 0;
     std::atomic<int> want_room_ = 0;  ///< accept loops that wait

@@ -73,16 +73,23 @@ bool has_challenge_certificate(SSL* ssl) {
 
 /// Sessions must not be resumed for another name: a ticket of one would skip the certificate of the other.
 bool bind_sessions(SSL* ssl, const client_hello& hello) {
-    auto bound_to = as_bytes(hello.server_name);
+    const auto bind = [ssl](bytes_view to) {
+        return SSL_set_session_id_context(ssl, to.data(), static_cast<unsigned>(to.size())) == 1;
+    };
+    const auto name = as_bytes(hello.server_name);
     const auto* const callbacks = callbacks_of(SSL_get_SSL_CTX(ssl));
-    bytes scoped;
+    bool bound = false;
     if (callbacks && !callbacks->session_scope.empty()) {
-        scoped = callbacks->session_scope;
-        scoped.insert(scoped.end(), bound_to.begin(), bound_to.end());
-        bound_to = scoped;
+        auto scoped = callbacks->session_scope;
+        scoped.insert(scoped.end(), name.begin(), name.end());
+        bound = bind(sha256(scoped));
+    } else if (name.empty() || name.size() >= SSL_MAX_SID_CTX_LENGTH) {
+        bound = bind(sha256(name));
+    } else {
+        // Shorter than any hash, and so never the same as one.
+        bound = bind(name);
     }
-    const auto name = sha256(bound_to);
-    if (SSL_set_session_id_context(ssl, name.data(), static_cast<unsigned>(name.size())) != 1)
+    if (!bound)
         return false;
     if (hello.is_challenge()) {
         // A validation must see the certificate of now, so it neither gets a ticket nor may use one.
@@ -185,6 +192,11 @@ int client_hello_callback(SSL* ssl, int* alert, void* argument) {
     return SSL_CLIENT_HELLO_ERROR;
 }
 
+int certificate_callback(SSL* ssl, void*) {
+    auto* const driven = server_handshake::of(ssl);
+    return !driven || driven->on_certificate() ? 1 : 0;
+}
+
 /// OpenSSL has checked the offer's form before.
 const unsigned char* find_offered(bytes_view offer, std::string_view protocol) {
     for (std::size_t at = 0; at < offer.size(); at += 1 + offer[at]) {
@@ -263,7 +275,8 @@ int alert_for(const std::error_code& code) noexcept {
     return SSL_AD_INTERNAL_ERROR;
 }
 
-server_handshake::server_handshake(SSL* ssl, client_hello addresses) : hello_{std::move(addresses)} {
+server_handshake::server_handshake(SSL* ssl, client_hello addresses, context_of owner)
+    : hello_{std::move(addresses)}, may_wait_{owner == context_of::evercert} {
     if (SSL_set_ex_data(ssl, connection_index(), this) != 1)
         throw std::bad_alloc{};
     SSL_up_ref(ssl);
@@ -283,7 +296,7 @@ void server_handshake::refuse(int alert) noexcept {
 }
 
 std::optional<handshake_result> server_handshake::result(bool established, unsigned long error) const noexcept {
-    if (state_ != state::resumed || SSL_session_reused(ssl_.get()))
+    if ((state_ != state::resumed && state_ != state::chosen) || SSL_session_reused(ssl_.get()))
         return {};
     if (established)
         return handshake_result::established;
@@ -306,25 +319,35 @@ int server_handshake::on_client_hello(int& alert) {
         return SSL_CLIENT_HELLO_RETRY;
     case state::suspended: return SSL_CLIENT_HELLO_RETRY;
     case state::refused: alert = alert_; return SSL_CLIENT_HELLO_ERROR;
+    case state::chosen: return is_the_same(alert);
     case state::resumed: break;
     }
-    // Here once for the ClientHello that was suspended, and again for the one that follows a HelloRetryRequest: that
-    // must be the same (RFC 8446, section 4.1.2), or it would get another name's certificate.
+    state_ = state::chosen;
+    // A certificate costs as much as all else that is ours in a handshake, and a client that resumes a session needs none. For a
+    // validation the choice of ALPN looks at it, and that comes first.
+    if (!hello_.is_challenge() && may_wait_) {
+        SSL_set_cert_cb(ssl_.get(), certificate_callback, nullptr);
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
+    if (on_certificate())
+        return SSL_CLIENT_HELLO_SUCCESS;
+    alert = SSL_AD_INTERNAL_ERROR;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+bool server_handshake::on_certificate() {
+    unusable_ = certificate_ && !use_certificate(ssl_.get(), *certificate_);
+    certificate_.reset();
+    return !unusable_;
+}
+
+/// The ClientHello that follows a HelloRetryRequest (RFC 8446, section 4.1.2): another would get the first one's certificate.
+int server_handshake::is_the_same(int& alert) const {
     client_hello again;
     alert = read_client_hello(ssl_.get(), again);
-    if (alert != 0)
-        return SSL_CLIENT_HELLO_ERROR;
-    if (again.server_name != hello_.server_name || again.alpn_protocols != hello_.alpn_protocols) {
+    if (alert == 0 && (again.server_name != hello_.server_name || again.alpn_protocols != hello_.alpn_protocols))
         alert = SSL_AD_ILLEGAL_PARAMETER;
-        return SSL_CLIENT_HELLO_ERROR;
-    }
-    if (certificate_ && !use_certificate(ssl_.get(), *certificate_)) {
-        unusable_ = true;
-        alert = SSL_AD_INTERNAL_ERROR;
-        return SSL_CLIENT_HELLO_ERROR;
-    }
-    certificate_.reset();
-    return SSL_CLIENT_HELLO_SUCCESS;
+    return alert == 0 ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 }
 
 }  // namespace evercert

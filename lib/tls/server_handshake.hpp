@@ -30,8 +30,10 @@ int alert_for(const std::error_code&) noexcept;
 /// finds it by its SSL. Attached as long as it lives, and keeps the SSL alive.
 class server_handshake {
 public:
-    /// `addresses`: a ClientHello with the two endpoints filled in.
-    server_handshake(SSL*, client_hello addresses);
+    /// `addresses`: a ClientHello with the two endpoints filled in. An application's context may have a callback for certificates of
+    /// its own.
+    enum class context_of { evercert, application };
+    server_handshake(SSL*, client_hello addresses, context_of);
     ~server_handshake();
     server_handshake(const server_handshake&) = delete;
     server_handshake& operator=(const server_handshake&) = delete;
@@ -56,13 +58,18 @@ public:
     /// The callback: SSL_CLIENT_HELLO_SUCCESS, _RETRY or _ERROR with an alert.
     int on_client_hello(int& alert);
 
+    /// The callback of a context of ours for a certificate, of which there is none if the client resumes a session.
+    bool on_certificate();
+
 private:
-    enum class state { receiving, suspended, resumed, refused };
+    int is_the_same(int& alert) const;
+    enum class state { receiving, suspended, resumed, chosen, refused };
 
     ssl_ptr ssl_;
     client_hello hello_;
     certificate_ptr certificate_;
     state state_ = state::receiving;
+    const bool may_wait_;  ///< the certificate, until OpenSSL asks for it
     bool unusable_ = false;
     int alert_ = 0;
 };

@@ -19,7 +19,8 @@ client_hello addressed(endpoint local, endpoint remote) {
 }  // namespace
 
 struct ssl_handshake::impl {
-    impl(SSL* ssl, client_hello addresses) : attached{ssl, std::move(addresses)} {}
+    impl(SSL* ssl, client_hello addresses)
+        : attached{ssl, std::move(addresses), server_handshake::context_of::application} {}
     server_handshake attached;
 };
 

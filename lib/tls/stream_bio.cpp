@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include <asio/error.hpp>
 
@@ -46,6 +47,11 @@ BIO* stream_bio::make() {
 }
 
 void stream_bio::begin() noexcept {
+    drained_ = false;
+    go_on();
+}
+
+void stream_bio::go_on() noexcept {
     failure_.clear();
     input_ = 0;
     exhausted_ = false;
@@ -60,7 +66,11 @@ int stream_bio::read(BIO* bio, char* into, std::size_t size, std::size_t* moved)
         BIO_set_retry_read(bio);
         return not_now;
     }
-    const io_result result = self.next_.try_read({reinterpret_cast<std::byte*>(into), size});
+    io_result result;
+    if (std::exchange(self.drained_, false))
+        result.error = asio::error::would_block;
+    else
+        result = self.next_.try_read({reinterpret_cast<std::byte*>(into), size});
     if (blocked(result)) {
         BIO_set_retry_read(bio);
         return not_now;
@@ -71,6 +81,7 @@ int stream_bio::read(BIO* bio, char* into, std::size_t size, std::size_t* moved)
     }
     *moved = result.size;
     self.input_ += result.size;
+    self.drained_ = result.size < size;
     return 1;
 }
 

@@ -19,11 +19,16 @@ public:
 
     /// Before each call of OpenSSL that reads or writes.
     void begin() noexcept;
+    /// The same before one that goes on with what the call before has read: whose last read got less than it asked for has no other,
+    /// which would find nothing. The answer is for who waits then: the wait looks at the stream anew.
+    void go_on() noexcept;
 
     /// What the stream failed with; `asio::error::eof` at its end.
     const std::error_code& failure() const noexcept { return failure_; }
     /// The last call ended because it had read `input_max`: there may be more, without the stream becoming readable.
     bool exhausted() const noexcept { return exhausted_; }
+    /// The last read got less than it asked for.
+    bool drained() const noexcept { return drained_; }
 
     /// What one call may read. OpenSSL goes on as long as there are records without application data in them, and
     /// a peer who sends those as fast as we read would keep the thread. A record has 16 kB.
@@ -45,6 +50,7 @@ private:
     std::error_code failure_;
     std::size_t input_ = 0;
     bool exhausted_ = false;
+    bool drained_ = false;
 };
 
 }  // namespace evercert

@@ -1,7 +1,6 @@
-#include <asio/strand.hpp>
-
 #include <evercert/tls_acceptor.hpp>
 
+#include "base/strand.hpp"
 #include "tls/acceptor_core.hpp"
 
 namespace evercert {
@@ -10,7 +9,7 @@ tls_acceptor::tls_acceptor(asio::any_io_executor executor, certificate_source& s
     auto counter = std::make_shared<connection_counter>(options.connections, options.handshakes.per_address_max);
     const logger log{options.log};
     core_ = std::make_shared<acceptor_core>(
-        asio::make_strand(executor), executor, source, std::move(options), std::move(counter), log);
+        strand_of(executor), executor, source, std::move(options), std::move(counter), log);
 }
 
 tls_acceptor::tls_acceptor(asio::io_context& io, certificate_source& source, tls_acceptor_options options)

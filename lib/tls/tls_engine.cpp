@@ -17,6 +17,12 @@ namespace evercert {
 
 namespace {
 
+/// OpenSSL takes its time to clear a queue in which there is nothing.
+void forget_errors() noexcept {
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 std::size_t index_of(readiness what) noexcept { return static_cast<std::size_t>(what); }
 
 std::string untrusted_because(long verified) {
@@ -120,7 +126,8 @@ void tls_engine::become_server() {
     client_hello addresses;
     addresses.local = next_->local_endpoint();
     addresses.remote = next_->remote_endpoint();
-    server_ = std::make_unique<server_handshake>(ssl_.get(), std::move(addresses));
+    server_ =
+        std::make_unique<server_handshake>(ssl_.get(), std::move(addresses), server_handshake::context_of::evercert);
 }
 
 void tls_engine::become_client(std::string peer, std::shared_ptr<clock> time) {
@@ -131,7 +138,7 @@ void tls_engine::become_client(std::string peer, std::shared_ptr<clock> time) {
 std::string tls_engine::peer() const { return time_ ? quoted(name_) : to_string(next_->remote_endpoint()); }
 
 void tls_engine::begin() noexcept {
-    ERR_clear_error();
+    forget_errors();
     bio_.begin();
 }
 
@@ -178,7 +185,8 @@ asio::awaitable<void> tls_engine::advance() {
     for (;;) {
         if (closed_)
             throw std::system_error{asio::error::operation_aborted};
-        begin();
+        forget_errors();
+        bio_.go_on();
         verify_at_the_current_time();
         const int result = SSL_do_handshake(ssl_.get());
         if (result == 1) {
@@ -280,8 +288,12 @@ io_result tls_engine::try_read(std::span<std::byte> into) noexcept {
     begin();
     std::size_t size = 0;
     const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &size);
-    if (result == 1)
+    if (result == 1) {
+        // Who waits without another try waits for the stream, unless OpenSSL has more.
+        if (bio_.drained() && !SSL_has_pending(ssl_.get()))
+            read_needs_ = need::readable;
         return {size, {}};
+    }
     return {0, after(result, read_needs_)};
 }
 

@@ -165,7 +165,7 @@ private:
     int version_;
     ssl_ptr client_ = make_ssl(client_context().native_handle());
     ssl_ptr server_ = make_ssl(server_context().native_handle());
-    server_handshake attached_{server_.get(), client_hello{}};
+    server_handshake attached_{server_.get(), client_hello{}, server_handshake::context_of::evercert};
 };
 
 }  // namespace

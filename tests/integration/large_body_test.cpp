@@ -166,8 +166,9 @@ private:
     void look() {
         *most_ = std::max(*most_, test::resident_memory());
         timer_.expires_after(20ms);
-        timer_.async_wait([this, most = most_](std::error_code cancelled) {
-            if (!cancelled)
+        // What had expired before it was cancelled is told so when this is gone.
+        timer_.async_wait([this, most = std::weak_ptr{most_}](std::error_code cancelled) {
+            if (!cancelled && !most.expired())
                 look();
         });
     }

@@ -7,6 +7,7 @@
 #include "base/spawn.hpp"
 #include "base/task_group.hpp"
 #include "catch.hpp"
+#include "counted_stream.hpp"
 #include "fake_clock.hpp"
 #include "http/server_connection.hpp"
 #include "run.hpp"
@@ -67,7 +68,8 @@ struct setting {
         http_peer peer;
         peer.server_name = "sni.test";
         connection = std::make_shared<http_server_connection>(
-            std::move(pair.second), std::move(peer), std::make_shared<const handler>(std::move(answer)), service);
+            std::make_unique<test::counted_stream>(std::move(pair.second), reads), std::move(peer),
+            std::make_shared<const handler>(std::move(answer)), service);
         watching.spawn(service->watch->run());
         own = std::make_shared<remote_cancellation>(io.get_executor());
         running.emplace(io.get_executor(), own, http_server_connection::run(connection, own));
@@ -78,6 +80,7 @@ struct setting {
     std::shared_ptr<const http_service> service;
     task_group watching;
     std::unique_ptr<stream> client;
+    std::shared_ptr<test::counted_stream::counts> reads = std::make_shared<test::counted_stream::counts>();
     std::shared_ptr<http_server_connection> connection;
     std::shared_ptr<remote_cancellation> own;
     std::optional<running_connection> running;

@@ -20,6 +20,34 @@ TEST_CASE("a request is answered and the connection stays for the next") {
     });
 }
 
+TEST_CASE("a request that came whole is one read, and the next is waited for without another") {
+    test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
+        setting s{io};
+        for (int i = 1; i <= 3; ++i) {
+            co_await s.send(get);
+            const auto answer = co_await test::read_response(*s.client);
+            CHECK(answer.status == 200);
+            co_await test::yield(5);
+            CHECK(s.reads->some == i);
+            CHECK(s.reads->nothing == 1);  // before the first
+        }
+    });
+}
+
+TEST_CASE("a request that comes in pieces is read as they come") {
+    test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
+        setting s{io};
+        for (int i = 0; i < 2; ++i) {
+            for (const char each : get) {
+                co_await s.send(std::string(1, each));
+                co_await test::yield(5);
+            }
+            const auto answer = co_await test::read_response(*s.client);
+            CHECK(answer.status == 200);
+        }
+    });
+}
+
 TEST_CASE("a handler sees who asked, for which host, by which server name") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
         const auto who = [](request message) -> asio::awaitable<response> {

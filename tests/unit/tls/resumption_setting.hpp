@@ -55,8 +55,11 @@ struct returning_clients {
         co_return result;
     }
 
+    static constexpr const char* long_name = "a-name-that-is-longer-than-a-hash.a.test";
+    static constexpr const char* other_long_name = "a-name-that-is-longer-than-a-hash.b.test";
+
     static evercert::certificate_ptr of_both() {
-        static const auto both = shared_ca().issue({"a.test", "b.test"});
+        static const auto both = shared_ca().issue({"a.test", "b.test", long_name, other_long_name});
         return both;
     }
 

@@ -17,6 +17,31 @@ TEST_CASE("a session is resumed for the same name and never for another") {
     });
 }
 
+TEST_CASE("names that are longer than what a session is bound to are told apart") {
+    clients all{GENERATE(TLS1_2_VERSION, TLS1_3_VERSION)};
+    test::run_io([&](asio::io_context&) -> asio::awaitable<void> {
+        auto first = co_await all.connect(clients::long_name, nullptr);
+        CHECK_FALSE(first.resumed);
+        auto same = co_await all.connect(clients::long_name, first.session.get());
+        CHECK(same.resumed);
+        auto other = co_await all.connect(clients::other_long_name, first.session.get());
+        CHECK_FALSE(other.resumed);
+    });
+}
+
+TEST_CASE("who resumes a session is shown no certificate: one that cannot be used any more is no obstacle") {
+    clients all{GENERATE(TLS1_2_VERSION, TLS1_3_VERSION)};
+    test::run_io([&](asio::io_context&) -> asio::awaitable<void> {
+        auto first = co_await all.connect("a.test", nullptr);
+        const auto no_key_is_good_enough = [](const SSL*, const SSL_CTX*, int operation, int, int, void*, void*) {
+            return operation == SSL_SECOP_EE_KEY ? 0 : 1;
+        };
+        SSL_CTX_set_security_callback(all.server_context.native_handle(), no_key_is_good_enough);
+        auto same = co_await all.connect("a.test", first.session.get());
+        CHECK(same.resumed);
+    });
+}
+
 TEST_CASE("a session of a name is not resumed by a client without a name") {
     clients all{GENERATE(TLS1_2_VERSION, TLS1_3_VERSION)};
     test::run_io([&](asio::io_context&) -> asio::awaitable<void> {
