@@ -3,7 +3,9 @@
 #include <system_error>
 
 #include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 namespace evercert {
 
@@ -26,6 +28,8 @@ asio::awaitable<void> http_server_connection::run(
     // What ends a connection is its own business: a reset, a limit, an answer that was cut short.
     bool cleanly = true;
     try {
+        // Begun within the server's strand: a handler that computes would keep other connections from being served.
+        co_await asio::post(asio::use_awaitable);
         co_await self->serve();
     } catch (...) {
         cleanly = false;

@@ -196,6 +196,8 @@ asio::awaitable<void> acceptor_core::serve(
     std::shared_ptr<acceptor_core> self, handshake_ptr mine, std::unique_ptr<accepted_stream> connection) {
     const handshake_in_progress counted{*self, mine};
     mine->is_about(connection.get());
+    // It is begun within the acceptor's strand, and most of a handshake is done in its first step: others would wait for that.
+    co_await asio::post(asio::use_awaitable);
     const auto peer = connection->remote_endpoint();
     const auto ended = co_await as_outcome<void>(self->handshake(mine, std::move(connection)));
     if (mine->expired())

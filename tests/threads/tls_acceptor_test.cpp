@@ -1,4 +1,6 @@
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -29,6 +31,27 @@ public:
     asio::awaitable<certificate_ptr> get_certificate(client_hello) override { co_return only; }
     void handshake_ended(const certificate_ptr&, handshake_result) noexcept override { ++ended; }
     std::atomic<int> ended = 0;
+};
+
+/// Gives it once two want it at the same time, or after a time that is too long.
+class one_certificate_for_two final : public certificate_source {
+public:
+    certificate_ptr only;
+    asio::awaitable<certificate_ptr> get_certificate(client_hello) override {
+        {
+            std::unique_lock lock{mutex_};
+            ++inside_;
+            both_.notify_all();
+            met = both_.wait_for(lock, 20s, [this] { return inside_ == 2; });
+        }
+        co_return only;
+    }
+    std::atomic<bool> met = false;
+
+private:
+    std::mutex mutex_;
+    std::condition_variable both_;
+    int inside_ = 0;
 };
 
 struct counts {
@@ -82,7 +105,38 @@ asio::awaitable<void> visit(endpoint at, const tls_client_context& context, coun
     }
 }
 
+asio::awaitable<void> shake_hands(endpoint at, const tls_client_context& context) {
+    auto below = co_await system_network()->connect(at);
+    tls_stream client{std::move(below), context, "a.test", std::vector<std::string>{}};
+    co_await client.handshake();
+}
+
 }  // namespace
+
+TEST_CASE("a handshake that keeps its thread busy keeps no other from its own") {
+    asio::io_context io;
+    test::authority root{system_clock()->wall()};
+    one_certificate_for_two source;
+    source.only = root.issue({"a.test"});
+    test::temp_folder folder;
+    test::write_all_to(folder.file("roots"), root.root_pem());
+    const tls_client_context context{folder.file("roots"), system_clock()};
+    tls_acceptor acceptor{io, source};
+    const auto at = acceptor.listen({asio::ip::address_v4::loopback(), 0});
+    auto serving = asio::make_work_guard(io);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i)
+        threads.emplace_back([&io] { io.run(); });
+    asio::io_context outside;
+    for (int i = 0; i < 2; ++i)
+        asio::co_spawn(outside, shake_hands(at, context), evercert::rethrow);
+    outside.run_for(40s);
+    CHECK(source.met);
+    acceptor.stop();
+    serving.reset();
+    for (auto& thread : threads)
+        thread.join();
+}
 
 TEST_CASE("connections of a TLS acceptor are accepted, served and stopped on several threads") {
     asio::io_context io{4};
