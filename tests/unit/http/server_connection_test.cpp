@@ -23,6 +23,7 @@ TEST_CASE("a request is answered and the connection stays for the next") {
 TEST_CASE("a request that came whole is one read, and the next is waited for without another") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
         setting s{io};
+        co_await test::yield(5);
         for (int i = 1; i <= 3; ++i) {
             co_await s.send(get);
             const auto answer = co_await test::read_response(*s.client);
