@@ -17,7 +17,8 @@ struct ticket_key {
     std::array<std::uint8_t, 16> name = {};  ///< by which a ticket says which key it needs; public
     std::array<std::uint8_t, 32> encryption = {};
     std::array<std::uint8_t, 32> authentication = {};
-    /// Its permission: no session is resumed with it at this time or later, and no ticket under it says that it lives longer.
+    /// Its permission: no session is resumed with it at this time or later, and no ticket under it says that it lives longer,
+    /// nor than a day.
     wall_time until = {};
 };
 
@@ -39,7 +40,8 @@ public:
 struct rotating_ticket_keys_options {
     /// A new key as often; the one before then opens tickets only.
     std::chrono::seconds rotation = std::chrono::hours{12};
-    /// Keys at once, the newest among them: a session can be resumed for `rotation * kept` after its key was made.
+    /// Keys at once, the newest among them: a session can be resumed for `rotation * kept` after its key was made,
+    /// but not for more than a day after its ticket was.
     std::size_t kept = 4;
     std::shared_ptr<evercert::clock> clock = system_clock();
 };

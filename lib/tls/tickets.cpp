@@ -17,8 +17,8 @@ namespace {
 
 using cipher_ptr = std::unique_ptr<EVP_CIPHER, openssl_free<EVP_CIPHER_free>>;
 
-/// RFC 8446, section 4.6.1.
-constexpr std::chrono::seconds lifetime_max = std::chrono::days{7};
+/// RFC 5246, appendix F.1.4. RFC 8446, section 4.6.1, would allow 7.
+constexpr std::chrono::seconds lifetime_max = std::chrono::days{1};
 
 struct tickets {
     std::shared_ptr<ticket_key_source> source;

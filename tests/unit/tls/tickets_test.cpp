@@ -72,6 +72,12 @@ TEST_CASE("no session is resumed when its key's permission has ended, and no tic
     CHECK_FALSE(one.visit(first.session.get()).resumed);
 }
 
+TEST_CASE("a ticket says that it lives for a day at most, however long its key does") {
+    fleet one;
+    one.keys->set(keys_of({make_key(1, one.now + 48h)}));
+    CHECK(SSL_SESSION_get_ticket_lifetime_hint(one.visit().session.get()) == 24 * 60 * 60);
+}
+
 TEST_CASE("without keys every handshake is a full one") {
     fleet one;
     const auto first = one.visit();
