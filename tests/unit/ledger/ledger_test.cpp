@@ -287,6 +287,18 @@ TEST_CASE("a certificate that replaced another one counts for its names' set, wi
     CHECK(refused.not_before == t0 + duration{week} / 5);
 }
 
+TEST_CASE("a certificate is counted when the CA issued it, which is later than when it was ordered") {
+    const auto kind = GENERATE(newcomer, repeated);
+    ledger book{lets_encrypt_limits(), enough};
+    for (int i = 0; i < 5; ++i) {
+        book.ordered(same(0), kind, t0 + 1min * i);
+        book.issued(same(0), kind, t0 + 1min * i + 10s);
+    }
+    const auto refused = book.can_issue(same(0), kind, t0 + 10min);
+    CHECK_FALSE(refused.now);
+    CHECK(refused.not_before == t0 + 10s + duration{week} / 5);
+}
+
 TEST_CASE("an order that says what it replaces is let through if the CA exempts it") {
     ledger book{lets_encrypt_limits(), enough};
     CHECK(order_all(book, same, replacement, t0) == 10'000);
