@@ -13,6 +13,8 @@
 #include <evercert/network.hpp>
 #include <evercert/store.hpp>
 
+#include "forwarding_stream.hpp"
+
 namespace test {
 
 /// Counts what evercert waits for at its seams, and interrupts it at one of them: a wait counts as it begins, those
@@ -81,31 +83,23 @@ private:
     std::shared_ptr<evercert::clock> next_ = evercert::system_clock();
 };
 
-class interrupted_stream final : public evercert::stream {
+class interrupted_stream final : public forwarding_stream {
 public:
     interrupted_stream(std::shared_ptr<interruption> cut, std::unique_ptr<evercert::stream> next)
-        : cut_{std::move(cut)}, next_{std::move(next)} {
+        : forwarding_stream{std::move(next)}, cut_{std::move(cut)} {
         ++cut_->streams;
     }
     ~interrupted_stream() override { --cut_->streams; }
 
-    evercert::io_result try_read(std::span<std::byte> into) noexcept override { return next_->try_read(into); }
-    evercert::io_result try_write(std::span<const std::byte> from) noexcept override { return next_->try_write(from); }
     void start_wait(evercert::readiness what, evercert::wait_handler::pointer waiting) override {
         // The interruption may destroy this.
-        auto& next = *next_;
-        next.start_wait(what, std::move(waiting));
-        cut_->pass(what == evercert::readiness::readable ? "read" : "write");
+        const auto cut = cut_;
+        next().start_wait(what, std::move(waiting));
+        cut->pass(what == evercert::readiness::readable ? "read" : "write");
     }
-    void shutdown_write() noexcept override { next_->shutdown_write(); }
-    void close() noexcept override { next_->close(); }
-    asio::any_io_executor get_executor() const override { return next_->get_executor(); }
-    evercert::endpoint local_endpoint() const override { return next_->local_endpoint(); }
-    evercert::endpoint remote_endpoint() const override { return next_->remote_endpoint(); }
 
 private:
     std::shared_ptr<interruption> cut_;
-    std::unique_ptr<evercert::stream> next_;
 };
 
 class interrupted_listener final : public evercert::listener {

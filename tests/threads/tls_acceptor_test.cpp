@@ -55,6 +55,19 @@ private:
     int inside_ = 0;
 };
 
+/// Who issues the server's certificate, and clients that trust it.
+struct trust {
+    test::authority root{system_clock()->wall()};
+    test::temp_folder folder;
+    tls_client_context clients = trusting_clients();
+
+private:
+    tls_client_context trusting_clients() const {
+        test::write_all_to(folder.file("roots"), root.root_pem());
+        return {folder.file("roots"), system_clock()};
+    }
+};
+
 struct counts {
     std::atomic<int> answered = 0;
     std::atomic<int> resumed = 0;
@@ -117,18 +130,15 @@ asio::awaitable<void> shake_hands(endpoint at, const tls_client_context& context
 
 TEST_CASE("a handshake that keeps its thread busy keeps no other from its own") {
     asio::io_context io;
-    test::authority root{system_clock()->wall()};
+    trust in;
     one_certificate_for_two source;
-    source.only = root.issue({"a.test"});
-    test::temp_folder folder;
-    test::write_all_to(folder.file("roots"), root.root_pem());
-    const tls_client_context context{folder.file("roots"), system_clock()};
+    source.only = in.root.issue({"a.test"});
     tls_acceptor acceptor{io, source};
     const auto at = acceptor.listen({asio::ip::address_v4::loopback(), 0});
     asio::io_context outside;
     int established = 0;
     for (int i = 0; i < 2; ++i)
-        asio::co_spawn(outside, shake_hands(at, context, established), evercert::rethrow);
+        asio::co_spawn(outside, shake_hands(at, in.clients, established), evercert::rethrow);
     // Both say hello to the kernel before the first is accepted, so that nothing suspends a handshake before its certificate.
     while (outside.poll() > 0) {
     }
@@ -147,12 +157,9 @@ TEST_CASE("a handshake that keeps its thread busy keeps no other from its own") 
 
 TEST_CASE("connections of a TLS acceptor are accepted, served and stopped on several threads") {
     asio::io_context io{4};
-    test::authority root{system_clock()->wall()};
+    trust in;
     one_certificate source;
-    source.only = root.issue({"a.test"});
-    test::temp_folder folder;
-    test::write_all_to(folder.file("roots"), root.root_pem());
-    const tls_client_context context{folder.file("roots"), system_clock()};
+    source.only = in.root.issue({"a.test"});
 
     tls_acceptor acceptor{io, source};
     const std::vector<endpoint> at{
@@ -161,7 +168,7 @@ TEST_CASE("connections of a TLS acceptor are accepted, served and stopped on sev
     for (int i = 0; i < 2; ++i)
         asio::co_spawn(asio::make_strand(io), accept_all(acceptor, all), evercert::rethrow);
     for (int i = 0; i < 8; ++i)
-        asio::co_spawn(asio::make_strand(io), visit(at[i % 2], context, all), evercert::rethrow);
+        asio::co_spawn(asio::make_strand(io), visit(at[i % 2], in.clients, all), evercert::rethrow);
 
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i)

@@ -86,7 +86,6 @@ TEST_CASE("a waiter goes with its io_context, also one that keeps the event aliv
 }
 
 TEST_CASE("an io_context that has nothing but events opens no descriptor") {
-    asio::io_context other;
     const auto before = test::open_descriptors();
     asio::io_context io;
     event changed{io.get_executor()};

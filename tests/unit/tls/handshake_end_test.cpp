@@ -8,6 +8,7 @@
 #include "catch.hpp"
 #include "certificates.hpp"
 #include "process.hpp"
+#include "refused_keys.hpp"
 #include "run.hpp"
 
 using namespace evercert;
@@ -150,9 +151,6 @@ TEST_CASE("a client that resumes its session was shown no certificate") {
 
 TEST_CASE("a certificate that OpenSSL does not let us use is rejected") {
     site s;
-    const auto no_key_is_good_enough = [](const SSL*, const SSL_CTX*, int operation, int, int, void*, void*) {
-        return operation == SSL_SECOP_EE_KEY ? 0 : 1;
-    };
-    SSL_CTX_set_security_callback(s.acceptor.native_handle(), no_key_is_good_enough);
+    test::refuse_every_key(s.acceptor.native_handle());
     CHECK(s.meet_openssl({GENERATE("-tls1_2", "-tls1_3")}) == rejected);
 }

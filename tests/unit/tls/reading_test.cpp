@@ -73,6 +73,11 @@ asio::awaitable<std::string> read_once(stream& from) {
     co_return std::string{buffer.data(), size};
 }
 
+asio::awaitable<std::string> next_text(stream& from) {
+    co_await from.wait_readable();
+    co_return co_await read_once(from);
+}
+
 }  // namespace
 
 TEST_CASE("a server's handshake reads once for each flight of its client") {
@@ -110,16 +115,13 @@ TEST_CASE("who waits after a read, without another, waits for what OpenSSL has n
         // Two records that OpenSSL reads at once: the second is no event below.
         co_await write_all(c.client, "one");
         co_await write_all(c.client, "two");
-        co_await c.server.wait_readable();
-        auto text = co_await read_once(c.server);
+        auto text = co_await next_text(c.server);
         CHECK(text == "one");
-        co_await c.server.wait_readable();
-        text = co_await read_once(c.server);
+        text = co_await next_text(c.server);
         CHECK(text == "two");
 
         co_await write_all(c.client, "three");
-        co_await c.server.wait_readable();
-        text = co_await read_once(c.server);
+        text = co_await next_text(c.server);
         CHECK(text == "three");
         const auto before = *c.reads;
         started<void> waiting{io.get_executor(), wait_readable(c.server)};
@@ -134,12 +136,10 @@ TEST_CASE("who waits after a read, without another, waits for what OpenSSL has n
         CHECK(text == "four");
         // Comes before the wait begins.
         co_await write_all(c.client, "five");
-        co_await c.server.wait_readable();
-        text = co_await read_once(c.server);
+        text = co_await next_text(c.server);
         CHECK(text == "five");
         c.client.shutdown_write();
-        co_await c.server.wait_readable();
-        text = co_await read_once(c.server);
+        text = co_await next_text(c.server);
         CHECK(text.empty());
     });
 }

@@ -1,3 +1,4 @@
+#include "refused_keys.hpp"
 #include "resumption_setting.hpp"
 
 using namespace evercert;
@@ -33,10 +34,7 @@ TEST_CASE("who resumes a session is shown no certificate: one that cannot be use
     clients all{GENERATE(TLS1_2_VERSION, TLS1_3_VERSION)};
     test::run_io([&](asio::io_context&) -> asio::awaitable<void> {
         auto first = co_await all.connect("a.test", nullptr);
-        const auto no_key_is_good_enough = [](const SSL*, const SSL_CTX*, int operation, int, int, void*, void*) {
-            return operation == SSL_SECOP_EE_KEY ? 0 : 1;
-        };
-        SSL_CTX_set_security_callback(all.server_context.native_handle(), no_key_is_good_enough);
+        test::refuse_every_key(all.server_context.native_handle());
         auto same = co_await all.connect("a.test", first.session.get());
         CHECK(same.resumed);
     });
