@@ -239,18 +239,23 @@ void ledger::ordered(const std::vector<identifier>& names, order_kind kind, wall
 }
 
 void ledger::issued(const std::vector<identifier>& names, order_kind kind, wall_time now) {
-    notice(now);
     ++totals_.issued;
-    if (!is_exempt(kind)) {
-        // The CA counts it when it issues, and it was taken when it was ordered: what is owed for it is owed until later.
-        const auto uses = certificate_uses(names, kind);
-        give_back(uses, now);
-        take(uses, now);
+    may_be_issued(names, kind, now);
+    if (!is_exempt(kind))
         return;
-    }
     // Let's Encrypt counts it for those who come without `replaces`, but nobody owes more than there is.
     if (const auto set = set_use(names); load(set, now).delay(now) <= duration{})
         take({set}, now);
+}
+
+/// The CA counts a certificate when it issues it, and it was taken when it was ordered: what is owed for it is owed until later.
+void ledger::may_be_issued(const std::vector<identifier>& names, order_kind kind, wall_time now) {
+    notice(now);
+    if (is_exempt(kind))
+        return;
+    const auto uses = certificate_uses(names, kind);
+    give_back(uses, now);
+    take(uses, now);
 }
 
 void ledger::not_issued(const std::vector<identifier>& names, order_kind kind, wall_time now) {

@@ -37,6 +37,7 @@ struct order_kind {
 ///         obtained                                                → issued
 ///         the CA certainly has no certificate                     → not_issued
 ///         unknown (the answer to finalize lost)                   → neither: it counts
+///         nobody looks any longer for what came of it             → may_be_issued
 ///
 /// `ordered` counts the certificates at once, when they are only to come; `not_issued` gives those back. So do `may_fail` and
 /// `not_failed` with a failed validation of each name. The order itself and failed validations stay paid.
@@ -60,6 +61,8 @@ public:
     /// Before newOrder is sent.
     void ordered(const std::vector<identifier>& names, order_kind, wall_time now);
     void issued(const std::vector<identifier>& names, order_kind, wall_time now);
+    /// The CA may have issued until now.
+    void may_be_issued(const std::vector<identifier>& names, order_kind, wall_time now);
     /// Call it once for each `ordered` at most.
     void not_issued(const std::vector<identifier>& names, order_kind, wall_time now);
     /// The CA is about to validate these names; a process that ends now never hears of what failed.

@@ -116,9 +116,12 @@ asio::awaitable<certificate_ptr> order_desk::resume_pending(
         if (!resumed.thrown)
             found = std::move(*resumed.value);
     }
-    if (!found)
-        co_await drop_pending(std::move(key));
-    co_return found;
+    if (found)
+        co_return found;
+    if (!over && pending->directory_url == context_.options.directory_url)
+        limits_.may_be_issued(names, kind_of(key, names));
+    co_await drop_pending(std::move(key));
+    co_return nullptr;
 }
 
 std::string order_desk::replaces(const std::string& key) const {

@@ -177,6 +177,12 @@ void order_limits::issued(const std::vector<identifier>& names, order_kind kind)
     ledger_changed();
 }
 
+void order_limits::may_be_issued(const std::vector<identifier>& names, order_kind kind) {
+    const auto now = context_.counted_time();
+    context_.all.with_ledger([&](ledger& book) { book.may_be_issued(names, kind, now); });
+    ledger_changed();
+}
+
 void order_limits::not_issued(const std::vector<identifier>& names, order_kind kind) {
     const auto now = context_.counted_time();
     context_.all.with_ledger([&](ledger& book) { book.not_issued(names, kind, now); });

@@ -40,6 +40,7 @@ public:
     /// What became of it: see `ledger`.
     void ordered(const std::vector<identifier>& names, order_kind);
     void issued(const std::vector<identifier>& names, order_kind);
+    void may_be_issued(const std::vector<identifier>& names, order_kind);
     void not_issued(const std::vector<identifier>& names, order_kind);
     void validated(const std::vector<identifier>& names, const std::vector<identifier>& not_authorized);
 

@@ -13,6 +13,8 @@ namespace evercert {
 using state_items = std::map<std::string, boost::json::object, std::less<>>;
 
 /// {"evercert": 1, "items": {KEY: VALUE, …}}, one item a line, so that people can compare two of them.
+/// Texts and integers of 64 bits stay what they are, in items of later versions, too. A fraction may come back as its
+/// neighbour, for Boost.JSON reads some so: who writes one rounds it, as `certificate_record::draw` is.
 std::string write_document(const state_items&);
 
 /// Throws `error`: `state_damaged` with the place and the reason, `state_version` if a later version wrote it. An

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <evercert/error.hpp>
 
@@ -51,7 +52,13 @@ std::error_code simulated_disk::machine::refusal(const process_state& by, need w
 void simulated_disk::machine::happened() {
     ++operations;
     if (off_at && operations >= *off_at)
-        off = true;
+        turn_off();
+}
+
+void simulated_disk::machine::turn_off() {
+    off = true;
+    if (const auto then = std::exchange(when_off, {}))
+        then();
 }
 
 void simulated_disk::machine::end(process_state& one) {
@@ -103,10 +110,12 @@ void simulated_disk::kill(const std::shared_ptr<disk>& process) {
     machine_->end(*self);
 }
 
-void simulated_disk::crash_after(std::uint64_t n) {
+void simulated_disk::crash_after(std::uint64_t n, std::function<void()> then) {
     const std::lock_guard lock{machine_->mutex};
     machine_->off_at = machine_->operations + n;
-    machine_->off = machine_->off || n == 0;
+    machine_->when_off = std::move(then);
+    if (n == 0)
+        machine_->turn_off();
 }
 
 bool simulated_disk::is_off() const {
@@ -122,6 +131,7 @@ void simulated_disk::restart(outage what) {
     ++machine_->generation;
     machine_->off = false;
     machine_->off_at.reset();
+    machine_->when_off = {};
     machine_->wrong = fault::none;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,6 +32,7 @@ public:
     std::error_code refusal(const process_state&, need) const;
     /// An operation was done.
     void happened();
+    void turn_off();
 
     /// Of the node, or why there is none.
     disk_image::node_ptr find(const std::string& path, std::error_code& failed) const;
@@ -43,6 +45,7 @@ public:
     std::uint64_t generation = 0;
     std::uint64_t operations = 0;
     std::optional<std::uint64_t> off_at;
+    std::function<void()> when_off;
     fault wrong = fault::none;
     std::uint64_t wrong_from = 0;
     std::optional<std::uint64_t> room_left;

@@ -203,13 +203,16 @@ void site::stop(end_type how_it_ends) {
     manager_.reset();
     tasks_.reset();
     // What was saved in the last moments was saved.
-    if (how_it_ends == end_type::power_cut)
+    if (how_it_ends == end_type::power_cut) {
         disk.restart();
+        world.network().heal(server.address());
+    }
 }
 
 void site::restart(end_type how_it_ends) {
     if (how_it_ends == end_type::power_cut) {
-        disk.crash_after(world.draw() % operations_before_cut);
+        // Nothing leaves a machine without power, not even in the moment in which the disk stops.
+        disk.crash_after(world.draw() % operations_before_cut, [this] { world.network().cut(server.address()); });
         world.time().run_until([this] { return disk.is_off(); }, std::chrono::days{2});
     }
     world.note(how_it_ends == end_type::stop ? "restart" : how_it_ends == end_type::kill ? "killed" : "power cut");

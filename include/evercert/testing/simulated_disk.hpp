@@ -54,8 +54,9 @@ public:
     /// It dies alone: its open files are closed, its locks end, and what it wrote is in the kernel's hands.
     void kill(const std::shared_ptr<disk>& process);
 
-    /// The nth operation from now is the last that happens: then the machine is off. 0 = now.
-    void crash_after(std::uint64_t n);
+    /// The nth operation from now is the last that happens: then the machine is off, and `then` is called. 0 = now. What else
+    /// the machine has, such as its network, is off from this moment if `then` sees to it; it must not call this disk.
+    void crash_after(std::uint64_t n, std::function<void()> then = {});
     /// True from the crash to `restart()`.
     bool is_off() const;
     enum class outage {

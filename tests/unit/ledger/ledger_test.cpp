@@ -289,10 +289,12 @@ TEST_CASE("a certificate that replaced another one counts for its names' set, wi
 
 TEST_CASE("a certificate is counted when the CA issued it, which is later than when it was ordered") {
     const auto kind = GENERATE(newcomer, repeated);
+    // Or may have issued it, when nobody looks for it any longer.
+    const auto found = GENERATE(&ledger::issued, &ledger::may_be_issued);
     ledger book{lets_encrypt_limits(), enough};
     for (int i = 0; i < 5; ++i) {
         book.ordered(same(0), kind, t0 + 1min * i);
-        book.issued(same(0), kind, t0 + 1min * i + 10s);
+        (book.*found)(same(0), kind, t0 + 1min * i + 10s);
     }
     const auto refused = book.can_issue(same(0), kind, t0 + 10min);
     CHECK_FALSE(refused.now);

@@ -5,6 +5,7 @@
 #include "manager/state.hpp"
 
 using namespace evercert;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -56,7 +57,6 @@ TEST_CASE("a pending order is kept while the CA is down, and used when it is bac
 
 TEST_CASE(
     "a certificate that the CA has issued and does not hand out for hours is fetched later and not ordered again") {
-    using namespace std::chrono_literals;
     test::local_site site;
     site.start();
     fail_downloads(site);
@@ -73,4 +73,21 @@ TEST_CASE(
             site.run(site.manager->cert("a.test")), Catch::Matchers::ContainsSubstring("come back later"));
     CHECK(site.run(site.manager->cert("a.test"))->covers("a.test"));
     CHECK(site.ca->count("newOrder") == orders);
+}
+
+TEST_CASE("an order that nobody looks for any longer counts as if the CA had issued until then") {
+    test::local_site site{[](auto& options) {
+        options.renewal_info = false;  // which would make the next order exempt
+        options.limits = lets_encrypt_limits();
+        options.limits->certificates_per_name_set = {2, std::chrono::days{7}};
+    }};
+    site.start();
+    site.run(site.manager->cert("a.test"));
+    // What was taken when it was ordered has come back since.
+    site.manager->unmarshal(with_pending_order(site, origin_of(site) + "/order/999"));
+    CHECK(site.manager->can_issue({identifier{"b.test"}}).now);
+    CHECK(site.run(site.manager->cert("b.test"))->covers("b.test"));
+    const auto another = site.manager->can_issue({identifier{"b.test"}});
+    CHECK_FALSE(another.now);
+    CHECK(another.because.find("certificates_per_name_set") != std::string::npos);
 }

@@ -150,9 +150,11 @@ TEST_CASE("the same seed and calls give the same disk") {
 TEST_CASE("the nth operation is the last, and nothing works until the restart, nor ever for those of before") {
     simulated_disk machine;
     hand self{machine};
-    machine.crash_after(2);
+    int turned_off = 0;
+    machine.crash_after(2, [&] { ++turned_off; });
     self.write("a", "text", true);  // created, written, and no more
     CHECK(machine.is_off());
+    CHECK(turned_off == 1);
     CHECK(machine.operations() == 2);
     CHECK(self.failed == std::errc::io_error);
     CHECK_FALSE(self.disk->open_folder("/tmp", self.failed));
