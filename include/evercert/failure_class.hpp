@@ -36,7 +36,7 @@ struct retry_delay {
 };
 
 /// When to try again after a failure, by its class. Handshakes for the name are refused until then with what it failed with;
-/// `cert()` asks the CA all the same, unless the CA said when to come back; renewals wait as long, but never longer than an eighth of what is left of the certificate. A CA's
+/// `cert()` asks the CA all the same, unless the CA said when to come back; renewals wait as long, but no longer than an eighth of what is left of the certificate, or `first` if that is longer. A CA's
 /// `Retry-After` is obeyed if it is longer. Each wait is lengthened by up to a tenth, drawn once when it is planned.
 struct retry_options {
     /// A CA's policy on a name hardly ever changes.

@@ -79,7 +79,8 @@ public:
 std::string_view reason_phrase(int status) noexcept;
 
 /// Answers a request. Called on the connection's executor; its awaits are cancelled when the client is gone, the request takes too
-/// long or the server ends. What it throws becomes a 500 and a line in the log.
+/// long or the server ends. A client that has sent 16 kB which nobody has read is not seen to go. What it throws becomes a 500 and a
+/// line in the log.
 using handler = std::function<asio::awaitable<response>(request)>;
 
 }  // namespace evercert

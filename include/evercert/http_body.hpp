@@ -36,7 +36,8 @@ public:
 /// the handler asks for.
 ///
 /// Thread-bound to the request's executor. Copies are of the same body: what one has read, the others do not see. A body that
-/// comes ends with its request: once the handler's answer has been sent, reading throws `errc::connection_closed`.
+/// comes ends with its request: once the handler's answer has been sent, reading throws `errc::connection_closed`, and a read
+/// that is in progress then, in a coroutine that the handler did not wait for, ends the connection.
 class request_body {
 public:
     request_body() = default;
@@ -50,7 +51,7 @@ public:
     asio::awaitable<std::string> text();
     /// The same with a limit of its own.
     asio::awaitable<std::string> text(std::size_t size_max);
-    /// Some of it, as soon as there is some; 0 at its end. `into` must not be empty, and stay until it returns. Throws as `text()`
+    /// Some of it, as soon as there is some; 0 at its end, or if `into`, which must stay until it returns, is empty. Throws as `text()`
     /// does; a stream has no limit but time (`server_options::body_timeout`, `body_rate_min`).
     asio::awaitable<std::size_t> read_some(std::span<char> into);
 
@@ -89,7 +90,8 @@ protected:
 /// Writes the body of an answer; the answer ends when it returns. Called after the head of the answer is settled, on the connection's
 /// executor, and cancelled when the client is gone or the server stops. The writer lives as long as the call.
 ///
-/// If it throws, the answer is cut short so that the client sees that it is not whole; before the first flush it becomes a 500.
+/// If it throws, the answer is cut short so that the client sees that it is not whole (but for one of HTTP/1.0 without a length
+/// over plain TCP, whose end is that of the connection); before the first flush it becomes a 500.
 using body_producer = std::function<asio::awaitable<void>(body_writer&)>;
 
 }  // namespace evercert

@@ -201,7 +201,8 @@ public:
     /// The whole state as text: account with its key, host list, certificates with their keys, limits. Keep it as
     /// secret as a key.
     std::string marshal() const;
-    /// Replace the whole state. Also reads what Go's rsc.io/letsencrypt wrote: hosts and certificates carry over, its
+    /// Replace the whole state in memory, and save the new one. What a store has besides stays there, and is used again when a
+    /// client asks for it or at the next start: give the new state a store of its own. Also reads what Go's rsc.io/letsencrypt wrote: hosts and certificates carry over, its
     /// registration with a CA that is gone cannot. Throws `errc::state_damaged` with place and reason, or `state_version`; then
     /// nothing is changed.
     void unmarshal(std::string_view text);

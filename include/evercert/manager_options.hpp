@@ -124,7 +124,8 @@ struct manager_options {
     std::size_t waiters_max = 10'000;
     /// Orders in progress at once: more gains nothing against the CAs that there are.
     std::size_t orders_in_progress_max = 32;
-    /// One order from newOrder to the certificate, whatever the CA does.
+    /// Each half of an order, to what can be finalized and from there to the certificate, whatever the CA does; and the look for
+    /// one that was left unfinished.
     std::chrono::milliseconds order_timeout = std::chrono::minutes{15};
     /// When to try again after a failure.
     retry_options retry = {};
@@ -146,12 +147,14 @@ struct manager_options {
     /// Events that a listener of `events()` may leave waiting.
     std::size_t events_waiting_max = 1'000;
 
-    /// One load or save of the store, and the release of a lock: a store that hangs must not hang the manager.
+    /// One load or save of the store, and the release of a lock: a store that hangs must not hang the manager. It has to be one
+    /// that can be cancelled: a disk that hangs within a call, such as a dead network mount, holds up `cache_file()` and
+    /// `file_store()` until the call returns.
     std::chrono::milliseconds store_timeout = std::chrono::seconds{30};
     /// How long a lock is waited for that another process holds, which works on the same certificate: `errc::store_failed` then,
     /// and it is tried again later. An order takes seconds, and up to `order_timeout` twice if the CA is slow.
     std::chrono::milliseconds lock_wait = std::chrono::minutes{5};
-    /// How long `stop()` waits for a store that is slow to take what is not saved yet.
+    /// How long `stop()` waits for a store that is slow to take what is not saved yet, with the same exception.
     std::chrono::milliseconds last_save_timeout = std::chrono::seconds{1};
 
     std::shared_ptr<evercert::clock> clock = system_clock();

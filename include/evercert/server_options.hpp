@@ -36,7 +36,7 @@ struct server_options {
     /// NAT keeps.
     std::chrono::milliseconds idle_timeout = std::chrono::seconds{75};
     /// From the end of a request's head to the last byte of its answer: then the handler is cancelled, and the answer 503, if none has
-    /// begun. Longer than any download or stream of events that its client would not rather begin anew; what ends a handler that
+    /// begun, or 408 if it waits for the body. Longer than any download or stream of events that its client would not rather begin anew; what ends a handler that
     /// hangs. Set it to what your handlers need.
     std::chrono::milliseconds request_timeout = std::chrono::hours{24};
     /// How long `stop()` waits for requests in flight before it closes their connections.

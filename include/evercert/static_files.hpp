@@ -26,7 +26,8 @@ struct static_files_options {
 ///     manager.handle("/", evercert::static_files("/srv/www"));
 ///     manager.handle("/docs/{path...}", evercert::static_files("/srv/docs"));
 ///
-/// The file is that of the wildcard `{path...}` if the pattern has one, else that of the whole path. GET and HEAD; one range
+/// The file is that of the wildcard `{path...}` if the pattern has one, else that of the whole path. A path with an encoded slash is
+/// answered by 404, for a pattern that guards a folder does not see it. GET and HEAD; one range
 /// (RFC 9110, section 14.2; a request for several is answered by the whole file, as that section allows); conditions (section 13) on an
 /// ETag of size and time, and on `Last-Modified`. A folder without its slash is redirected to the one with it. Files go out
 /// in pieces, in memory that does not grow with them.

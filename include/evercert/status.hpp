@@ -61,7 +61,7 @@ struct certificate_status {
     std::string reason;
     /// When the CA is asked whether it suggests another time (RFC 9773). Never `next`, since nothing depends on it.
     std::optional<wall_time> poll_at;
-    bool saved = true;  ///< false while the store has not taken it
+    bool saved = true;  ///< false if the store could not take it so far
 };
 
 struct limiter_status {

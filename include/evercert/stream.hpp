@@ -84,7 +84,7 @@ public:
     /// Never block, never throw. A size of 0 with no error is not returned for a non-empty buffer.
     virtual io_result try_read(std::span<std::byte>) noexcept = 0;
     virtual io_result try_write(std::span<const std::byte>) noexcept = 0;
-    /// Begin a wait. What it costs is for as long as the wait lasts, and little: an idle connection is one that waits to
+    /// Begin a wait; what is there already ends it, too. What it costs is for as long as the wait lasts, and little: an idle connection is one that waits to
     /// be readable. The handler is owned by something that the executor's context destroys with itself, as asio's own
     /// operations are: it may own the stream.
     virtual void start_wait(readiness, wait_handler::pointer) = 0;

@@ -15,7 +15,8 @@ struct tls_handshake_limits {
     /// for the others, while those that only wait for the processor have more than they need.
     std::size_t in_progress_max = 2'000;
     std::chrono::milliseconds timeout_when_full = std::chrono::seconds{1};
-    /// Handshakes that await their certificate; beyond it a new one is closed. About 55 kB each, of which OpenSSL has 40.
+    /// Handshakes that await their certificate, be it for a moment; beyond it a new one is closed. A CA's validation does not
+    /// count. About 55 kB each, of which OpenSSL has 40.
     std::size_t awaiting_certificate_max = 10'000;
     /// Both kinds together, of one client as `connection_limits` has it; beyond it a new one is closed. 0 = no limit.
     std::size_t per_address_max = 500;

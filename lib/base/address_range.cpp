@@ -5,17 +5,13 @@
 #include <evercert/address_range.hpp>
 #include <evercert/error.hpp>
 
+#include "base/socket.hpp"
+
 namespace evercert {
 namespace {
 
 constexpr unsigned v4_bits = 32;
 constexpr unsigned v6_bits = 128;
-
-asio::ip::address plain(const asio::ip::address& address) {
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    return address;
-}
 
 template <typename Bytes>
 bool same_bits(const Bytes& a, const Bytes& b, unsigned bits) noexcept {
@@ -33,7 +29,7 @@ bool same_bits(const Bytes& a, const Bytes& b, unsigned bits) noexcept {
 address_range::address_range(std::string_view text) {
     const auto slash = text.find('/');
     std::error_code wrong;
-    first_ = plain(asio::ip::make_address(std::string{text.substr(0, slash)}, wrong));
+    first_ = plain_address(asio::ip::make_address(std::string{text.substr(0, slash)}, wrong));
     const unsigned bits_max = first_.is_v4() ? v4_bits : v6_bits;
     bits_ = bits_max;
     if (slash != text.npos && !wrong) {
@@ -49,7 +45,7 @@ address_range::address_range(std::string_view text) {
 }
 
 bool address_range::contains(const asio::ip::address& asked) const noexcept {
-    const auto address = plain(asked);
+    const auto address = plain_address(asked);
     if (address.is_v4() != first_.is_v4())
         return false;
     return first_.is_v4() ? same_bits(first_.to_v4().to_bytes(), address.to_v4().to_bytes(), bits_)

@@ -1,8 +1,11 @@
 #include "base/connection_counter.hpp"
 
+#include "base/socket.hpp"
+
 namespace evercert {
 
-std::uint64_t client_key(const asio::ip::address& address) noexcept {
+std::uint64_t client_key(const asio::ip::address& shown) noexcept {
+    const auto address = plain_address(shown);
     if (address.is_v4())
         // Among IPv6 multicast, where no client is.
         return 0xffff'ffff'0000'0000 | address.to_v4().to_uint();

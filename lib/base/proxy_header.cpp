@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/socket.hpp"
+
 namespace evercert {
 namespace {
 
@@ -63,7 +65,7 @@ std::optional<proxy_header::addresses> read_v1_addresses(std::string_view line, 
     const auto from_port = read_port(*source_port), to_port = read_port(*destination_port);
     if (!from || !to || !from_port || !to_port)
         return {};
-    return proxy_header::addresses{{*from, *from_port}, {*to, *to_port}};
+    return proxy_header::addresses{{plain_address(*from), *from_port}, {plain_address(*to), *to_port}};
 }
 
 proxy_header parse_v1(input_view input) {
@@ -92,8 +94,8 @@ proxy_header::addresses read_v2_addresses(input_view block) {
     std::copy_n(block.begin(), size, source.begin());
     std::copy_n(block.begin() + size, size, destination.begin());
     return {
-        {Address{source}, read_16(block.subspan(2 * size))},
-        {Address{destination}, read_16(block.subspan(2 * size + 2))}};
+        {plain_address(Address{source}), read_16(block.subspan(2 * size))},
+        {plain_address(Address{destination}), read_16(block.subspan(2 * size + 2))}};
 }
 
 proxy_header parse_v2(input_view input) {

@@ -81,12 +81,15 @@ asio::ip::tcp::socket adopt(const asio::any_io_executor& executor, const asio::i
 
 asio::ip::tcp::endpoint to_asio(const endpoint& at) { return {at.address, at.port}; }
 
-endpoint from_asio(const asio::ip::tcp::endpoint& at) {
-    auto address = at.address();
+asio::ip::address plain_address(const asio::ip::address& address) {
     if (address.is_v6() && address.to_v6().is_v4_mapped())
-        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    return address;
+}
+
+endpoint from_asio(const asio::ip::tcp::endpoint& at) {
     endpoint result;
-    result.address = address;
+    result.address = plain_address(at.address());
     result.port = at.port();
     return result;
 }

@@ -48,8 +48,11 @@ void disable_nagle(int socket) noexcept;
 /// The socket as asio's, on `executor`. Throws `std::system_error` if it cannot be watched.
 asio::ip::tcp::socket adopt(const asio::any_io_executor& executor, const asio::ip::tcp& protocol, descriptor);
 
+/// A socket for both families shows IPv4 addresses as IPv6 ones, ::ffff:192.0.2.1 (RFC 4291, section 2.5.5.2): the address
+/// that it is.
+asio::ip::address plain_address(const asio::ip::address&);
 asio::ip::tcp::endpoint to_asio(const endpoint&);
-/// An IPv4 peer of a dual-stack socket is the IPv4 address that it is, not ::ffff:192.0.2.1.
+/// With its `plain_address`.
 endpoint from_asio(const asio::ip::tcp::endpoint&);
 /// The address that the socket is bound to; empty if it is not.
 endpoint local_endpoint_of(int socket) noexcept;

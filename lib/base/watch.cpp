@@ -6,6 +6,8 @@
 #include <evercert/error.hpp>
 #include <evercert/watch.hpp>
 
+#include "base/channel.hpp"
+
 namespace evercert {
 
 watch_channel::watch_channel(asio::any_io_executor executor) : channel_{std::move(executor), 1} { notify(); }
@@ -23,7 +25,7 @@ bool watch_channel::try_receive() {
     return channel_.try_receive([](std::error_code, int) {});
 }
 
-void watch_channel::notify() { channel_.try_send(std::error_code{}, 0); }
+void watch_channel::notify() { send_to(channel_, 0); }
 
 void watch_channel::close() { channel_.close(); }
 

@@ -35,8 +35,8 @@ asio::awaitable<std::string> request_body::text(std::size_t size_max) {
         const auto room = size_max - content.size();
         const auto begin = content.size();
         const auto piece = std::clamp(begin, piece_min, piece_max);
-        const auto ask = std::min<std::size_t>(piece, announced ? *announced - begin + 1 : piece);
-        content.resize(begin + std::min(ask, room + 1));
+        const auto ask = announced ? std::min<std::uint64_t>(piece - 1, *announced - begin) + 1 : piece;
+        content.resize(begin + (ask > room ? room + 1 : ask));
         const auto size = co_await from->read_some(std::span{content}.subspan(begin));
         content.resize(begin + size);
         if (size == 0)

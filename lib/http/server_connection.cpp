@@ -78,7 +78,8 @@ asio::awaitable<bool> http_server_connection::serve_one(const http1_head_scanner
         co_await refuse(*failure);
         co_return false;
     }
-    const bool client_keeps = request.keep_alive;
+    // What it sends after our end would have the system throw away the answer (RFC 9112, section 9.6).
+    bool may_send_more = request.keep_alive;
     bool keeps = false;
     {
         server_exchange exchange{*this, peer_, std::move(request), may_keep};
@@ -89,11 +90,20 @@ asio::awaitable<bool> http_server_connection::serve_one(const http1_head_scanner
             thrown = std::current_exception();
         }
         exchange.record_access();
+        may_send_more = may_send_more || !exchange.has_whole_body();
+        if (exchange.is_read()) {
+            co_await exchange.end_reads();
+            keeps = may_send_more = false;
+        }
         if (thrown)
             std::rethrow_exception(thrown);
     }
-    if (!keeps && (client_keeps || !input().empty()))
+    if (!keeps && !closed() && (may_send_more || !input().empty())) {
+        // It waits for what linger() waits for.
+        if (has_lookout())
+            co_await end_lookout();
         co_await linger();
+    }
     co_return keeps;
 }
 

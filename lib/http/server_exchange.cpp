@@ -49,6 +49,7 @@ std::string text_of(const std::exception_ptr& thrown) {
 struct server_exchange::noted {
     wall_time when;
     steady_time begin;
+    std::optional<steady_time> end;  ///< of the answer, if it went out to its end
     endpoint remote;
     endpoint local;
     std::string host;
@@ -73,8 +74,14 @@ server_exchange::server_exchange(server_io& io, const http_peer& peer, http1_req
     const auto& service = io_.service();
     if (service.options.access_log)
         noted_ = std::make_unique<noted>(noted{
-            service.time->wall(), service.time->steady(), message.remote, message.local, message.host,
-            std::string{message.fields.get("User-Agent")}, std::string{message.fields.get("Referer")}});
+            service.time->wall(),
+            service.time->steady(),
+            {},
+            message.remote,
+            message.local,
+            message.host,
+            std::string{message.fields.get("User-Agent")},
+            std::string{message.fields.get("Referer")}});
 }
 
 server_exchange::~server_exchange() {
@@ -106,6 +113,11 @@ asio::awaitable<bool> server_exchange::run(const handler& answer) {
             co_await send_rest(std::move(head), body);
     }
     whole_ = true;
+    if (noted_)
+        noted_->end = io_.service().time->steady();
+    // Somebody else who reads it still takes what would be drained: then the connection ends.
+    if (is_read())
+        keep_ = false;
     if (keep_ && !body_.complete())
         co_await drain_body();
     co_return keep_;
@@ -148,7 +160,7 @@ void server_exchange::record_access() const {
     const auto& service = io_.service();
     access_record record;
     record.when = noted_->when;
-    record.took = service.time->steady() - noted_->begin;
+    record.took = noted_->end.value_or(service.time->steady()) - noted_->begin;
     record.remote = noted_->remote;
     record.local = noted_->local;
     record.protocol = request_.has_chunks ? "HTTP/1.1" : "HTTP/1.0";

@@ -10,6 +10,7 @@
 #include <evercert/error.hpp>
 #include <evercert/http.hpp>
 
+#include "base/event.hpp"
 #include "http/http1.hpp"
 #include "http/server_io.hpp"
 
@@ -27,10 +28,32 @@ struct http_peer {
 /// RFC 6797, section 7.1, if it is wanted and the answer has none of its own.
 void add_hsts(const server_options&, const http_peer&, response& to);
 
-class exchange_body;
+class server_exchange;
+
+/// What a request's body reads from, for as long as there is an exchange.
+class exchange_body final : public body_source {
+public:
+    explicit exchange_body(server_exchange& of) : of_{&of} {}
+    void end() noexcept;
+
+    asio::awaitable<std::size_t> read_some(std::span<char> into) override;
+    std::optional<std::uint64_t> size() const override { return size_; }
+    std::size_t text_max() const override { return text_max_; }
+    const fields& trailers() const noexcept override;
+    void refuse_size(std::size_t size_max) override;
+
+private:
+    friend class server_exchange;
+    server_exchange* of_;
+    std::optional<std::uint64_t> size_;
+    std::size_t text_max_ = 0;
+    fields trailers_;
+    int reading_ = 0;          ///< coroutines in `read_some`
+    event* unread_ = nullptr;  ///< to be notified when there is none
+};
 
 /// One request of HTTP/1.1 and its answer: reads the body as the handler asks for it, and writes what it answers. Lives
-/// while the handler runs; what the handler keeps of it beyond that fails cleanly.
+/// while the handler runs, and until `end_reads()`; what the handler keeps of it beyond that fails cleanly.
 class server_exchange {
 public:
     /// `may_keep`: the server would take another request after this one.
@@ -43,6 +66,11 @@ public:
     asio::awaitable<bool> run(const handler&);
     /// When it has ended, in whatever way.
     void record_access() const;
+    bool has_whole_body() const noexcept { return body_.complete(); }
+    /// Somebody whom the handler did not wait for reads the body still.
+    bool is_read() const noexcept { return source_ && source_->reading_ > 0; }
+    /// Closes the connection, by which they end, and waits until they have.
+    asio::awaitable<void> end_reads();
 
 private:
     friend class exchange_body;
@@ -64,7 +92,9 @@ private:
 
     // The answer that goes: server_exchange_answer.cpp.
     http1_answer_framing framing() const;
-    void encode_head(std::string& into);
+    /// Throws if it cannot be sent.
+    void encode_answer(std::string& into);
+    void encode_answer_or_500(std::string& into);
     std::string send_now(std::string_view& body);
     asio::awaitable<void> send_rest(std::string head, std::string_view body);
     asio::awaitable<void> send_stream();
@@ -88,26 +118,6 @@ private:
     bool keep_ = false;
     bool head_sent_ = false;
     bool whole_ = false;  ///< the answer went out to its end
-};
-
-/// What a request's body reads from, for as long as there is an exchange.
-class exchange_body final : public body_source {
-public:
-    explicit exchange_body(server_exchange& of) : of_{&of} {}
-    void end() noexcept;
-
-    asio::awaitable<std::size_t> read_some(std::span<char> into) override;
-    std::optional<std::uint64_t> size() const override { return size_; }
-    std::size_t text_max() const override { return text_max_; }
-    const fields& trailers() const noexcept override;
-    void refuse_size(std::size_t size_max) override;
-
-private:
-    friend class server_exchange;
-    server_exchange* of_;
-    std::optional<std::uint64_t> size_;
-    std::size_t text_max_ = 0;
-    fields trailers_;
 };
 
 }  // namespace evercert

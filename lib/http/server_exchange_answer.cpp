@@ -91,9 +91,9 @@ asio::awaitable<void> answer_writer::send(bool last) {
     std::string unsent;
     {
         auto& wire = scratch();
+        // What cannot be sent throws: the producer, which the answer holds, has to end before it becomes another one.
         if (!of_.head_sent_)
-            of_.encode_head(wire);
-        of_.head_sent_ = true;
+            of_.encode_answer(wire);
         if (framing_.how != http1_ending::chunked)
             wire += kept_;
         else if (!kept_.empty())
@@ -102,8 +102,10 @@ asio::awaitable<void> answer_writer::send(bool last) {
             wire += "0\r\n";
             encode_trailers(wire, of_.answer_.trailers);
         }
+        of_.head_sent_ = true;
         std::string_view rest = wire;
         of_.io_.write_now(rest);
+        of_.write_pace_.bytes += wire.size() - rest.size();
         // In the same memory, of which a slow client has no more.
         kept_.assign(rest);
         unsent.swap(kept_);
@@ -139,23 +141,28 @@ http1_answer_framing server_exchange::framing() const {
     return how;
 }
 
-void server_exchange::encode_head(std::string& into) {
+void server_exchange::encode_answer(std::string& into) {
     const auto& service = io_.service();
     add_hsts(service.options, peer_, answer_);
+    encode_response_head(into, answer_, framing(), service.time->wall());
+}
+
+void server_exchange::encode_answer_or_500(std::string& into) {
     try {
-        encode_response_head(into, answer_, framing(), service.time->wall());
+        encode_answer(into);
     } catch (const error& e) {
-        service.log(log_level::error, "the answer to {} {} cannot be sent: {}", method_, quoted(target_), e.what());
+        const auto& log = io_.service().log;
+        log(log_level::error, "the answer to {} {} cannot be sent: {}", method_, quoted(target_), e.what());
         answer_ = response{500, std::string{}};
-        add_hsts(service.options, peer_, answer_);
-        encode_response_head(into, answer_, framing(), service.time->wall());
+        into.clear();
+        encode_answer(into);
     }
 }
 
 /// A whole answer in one call of the system, where it fits. What did not go is left in `body` and returned.
 std::string server_exchange::send_now(std::string_view& body) {
     auto& wire = scratch();
-    encode_head(wire);
+    encode_answer_or_500(wire);
     head_sent_ = true;
     body = answer_.body;
     if (to_head_ || has_no_body(answer_.status))

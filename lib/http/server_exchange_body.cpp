@@ -2,6 +2,7 @@
 #include <array>
 
 #include <asio/error.hpp>
+#include <asio/this_coro.hpp>
 #include <fmt/format.h>
 
 #include <evercert/error.hpp>
@@ -22,7 +23,16 @@ void exchange_body::end() noexcept {
 asio::awaitable<std::size_t> exchange_body::read_some(std::span<char> into) {
     if (!of_)
         throw error{errc::connection_closed, "the body of a request that has been answered cannot be read any more"};
-    return of_->read_body(into);
+    struct reader {
+        exchange_body& of;
+        explicit reader(exchange_body& body) : of{body} { ++of.reading_; }
+        ~reader() {
+            if (--of.reading_ == 0 && of.unread_)
+                of.unread_->notify_all();
+        }
+        reader(const reader&) = delete;
+    } const counted{*this};
+    co_return co_await of_->read_body(into);
 }
 
 const fields& exchange_body::trailers() const noexcept { return of_ ? of_->body_.trailers() : trailers_; }
@@ -50,7 +60,21 @@ void server_exchange::fail_body(int status, error why) {
     throw std::move(why);
 }
 
+asio::awaitable<void> server_exchange::end_reads() {
+    event unread{io_.executor()};
+    source_->unread_ = &unread;
+    io_.close(false);
+    // Whatever becomes of this coroutine: what they read with is this exchange's.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    while (is_read())
+        co_await unread.wait();
+    source_->unread_ = nullptr;
+    co_await server_io::resume();
+}
+
 asio::awaitable<std::size_t> server_exchange::read_body(std::span<char> into) {
+    if (into.empty())
+        co_return 0;
     if (body_failure_ != 0)
         throw error{errc::connection_closed, "the request's body cannot be read to its end"};
     for (;;) {
@@ -105,6 +129,9 @@ server_io::received server_exchange::receive_body(std::span<char> into, std::siz
 
 asio::awaitable<void> server_exchange::invite_body() {
     request_.expects_continue = false;
+    // RFC 9110, section 15.2: interim answers come before the final one.
+    if (head_sent_)
+        co_return;
     std::string_view invitation = "HTTP/1.1 100 Continue\r\n\r\n";
     co_await io_.write_rest(invitation, write_pace_);
 }

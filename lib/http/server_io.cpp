@@ -330,6 +330,8 @@ void server_io::close(bool cleanly) noexcept {
     if (cleanly)
         stream_->shutdown_write();
     stream_->close();
+    if (lookout_)
+        lookout_->came.notify_all();
 }
 
 }  // namespace evercert

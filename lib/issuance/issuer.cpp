@@ -87,13 +87,15 @@ solver* issuer::solver_for(std::string_view type) const {
 // The first half.
 
 asio::awaitable<acme::order> issuer::place(
-    acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned) {
+    acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned,
+    step before_validation) {
     std::vector<presented> answers;
     learned.try_again = false;
     learned.not_authorized.clear();
     learned.not_a_replacement = false;
     auto what = "the order for " + to_string(names);
-    auto steps = place_steps(client, std::move(names), std::move(replaces), learned, answers);
+    auto steps =
+        place_steps(client, std::move(names), std::move(replaces), learned, answers, std::move(before_validation));
     auto work = within(*clock_, options_.order_timeout, std::move(what), std::move(steps));
     auto result = co_await as_outcome(std::move(work));
     // The state is the whole flight's, and must be for the next attempt what it was for this one.
@@ -113,11 +115,11 @@ asio::awaitable<acme::order> issuer::place(
 
 asio::awaitable<acme::order> issuer::place_steps(
     acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned,
-    std::vector<presented>& answers) {
+    std::vector<presented>& answers, step before_validation) {
     auto placed = co_await new_order(client, names, std::move(replaces), learned);
     log_(log_level::info, "order for {}: {}", to_string(names), placed.url);
     if (placed.status == acme::order_status::pending)
-        co_await authorize(client, placed, learned, answers);
+        co_await authorize(client, placed, learned, answers, std::move(before_validation));
     if (placed.status != acme::order_status::valid)
         placed = co_await client.wait_order(placed.url);
     if (placed.status == acme::order_status::valid)
@@ -143,7 +145,8 @@ asio::awaitable<acme::order> issuer::new_order(
 }
 
 asio::awaitable<void> issuer::authorize(
-    acme::client& client, acme::order placed, lessons& learned, std::vector<presented>& answers) {
+    acme::client& client, acme::order placed, lessons& learned, std::vector<presented>& answers,
+    step before_validation) {
     for (const auto& url : placed.authorizations) {
         auto offer = co_await client.authorization(url);
         if (offer.status == acme::authorization_status::valid)
@@ -160,6 +163,8 @@ asio::awaitable<void> issuer::authorize(
         const auto ready = chosen->url;
         answers.push_back({by, answer, url, std::move(offer)});
         co_await by->present(answer);
+        if (before_validation)
+            co_await before_validation();
         log_(log_level::info, "challenge for {}: {}", answer.name.value(), to_string(by->type()));
         co_await announce(client, ready, answers.back());
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -45,9 +46,11 @@ public:
 
     /// From newOrder to an order that can be finalized. `replaces`: the id of a certificate (RFC 9773, section 5), or
     /// empty; a CA that refuses it gets the order once more without. Challenges are cleaned up whatever happens.
-    /// `learned` must outlive it.
+    /// `learned` must outlive it. `before_validation`, if there is one, is awaited before the CA is told of a challenge.
+    using step = std::function<asio::awaitable<void>()>;
     asio::awaitable<acme::order> place(
-        acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned);
+        acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned,
+        step before_validation = {});
 
     /// From there to a certificate for `key` that can be served. A finalize whose answer is lost is never sent again: the
     /// order is read instead.
@@ -70,8 +73,8 @@ private:
 
     asio::awaitable<acme::order> new_order(acme::client&, std::vector<identifier>, std::string replaces, lessons&);
     asio::awaitable<acme::order> place_steps(
-        acme::client&, std::vector<identifier>, std::string replaces, lessons&, std::vector<presented>&);
-    asio::awaitable<void> authorize(acme::client&, acme::order, lessons&, std::vector<presented>&);
+        acme::client&, std::vector<identifier>, std::string replaces, lessons&, std::vector<presented>&, step);
+    asio::awaitable<void> authorize(acme::client&, acme::order, lessons&, std::vector<presented>&, step);
     asio::awaitable<void> announce(acme::client&, std::string challenge_url, presented&);
     asio::awaitable<void> wait_authorized(acme::client&, lessons&, std::vector<presented>&);
     asio::awaitable<acme::order> finalize(acme::client&, acme::order, std::vector<unsigned char> csr);

@@ -306,6 +306,14 @@ void ledger::account_created(wall_time now) {
 
 // Kept state.
 
+shard_set ledger::shards_of(const std::vector<identifier>& names, order_kind kind) const {
+    shard_set shards;
+    for (const auto& uses : {order_uses(kind), certificate_uses(names, kind), validation_uses(names)})
+        for (const auto& of : uses)
+            shards.set(static_cast<std::size_t>(shard_of_key(of.key)));
+    return shards;
+}
+
 boost::json::object ledger::to_json(int shard) const {
     boost::json::object object;
     for (const auto& [key, one] : buckets_.shard(shard))

@@ -94,6 +94,8 @@ public:
     static constexpr int shards = ledger_shards;
     /// The shards that were changed since the last call: to be saved.
     shard_set take_changed() noexcept { return buckets_.take_changed(); }
+    /// Those in which such an order and the validation of its names stand.
+    shard_set shards_of(const std::vector<identifier>& names, order_kind) const;
     /// {KEY: milliseconds at which the bucket is full, …, "lease": token}
     boost::json::object to_json(int shard) const;
     /// Take what a store has, when a process starts: what was taken before is added to it. If both have a bucket, the larger debt

@@ -50,7 +50,9 @@ asio::awaitable<void> account_keeper::register_account(std::string email) {
     co_await flight_.run("account", start);
 }
 
-void account_keeper::forget() {
+void account_keeper::forget(const client_ptr& used) {
+    if (client_ != used)
+        return;
     if (auto known = context_.all.account()) {
         known->url.clear();
         context_.all.set_account(std::move(*known));

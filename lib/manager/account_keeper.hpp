@@ -35,8 +35,9 @@ public:
     /// `manager::register_account`.
     asio::awaitable<void> register_account(std::string email);
 
-    /// The CA does not know the account any more: the next `client()` registers its key again.
-    void forget();
+    /// The CA does not know the account of this client any more: the next `client()` registers its key again, unless somebody
+    /// has done so since.
+    void forget(const client_ptr& used);
     /// The state was replaced from outside. Steps in progress go on with the client they have.
     void reload() { client_.reset(); }
 

@@ -224,7 +224,7 @@ void certificate_keeper::refuse_failed(const job& wanted) const {
     const auto now = context_.counted_time();
     const auto thrown = context_.all.with_failures([&](const failure_book& book) -> std::exception_ptr {
         const auto* failed = book.find(wanted.key, now);
-        if (!failed || (wanted.why == purpose::application && !failed->ordered()))
+        if (!failed || (wanted.why == purpose::application && failed->ordered_until <= now))
             return nullptr;
         return as_exception(*failed, now);
     });
@@ -302,6 +302,7 @@ void certificate_keeper::memory_is_there() {
     restored_ = true;
     clock_.state_read();
     limits_.restore();
+    plan_.plan_hosts();  // the store's list is in force
 }
 
 void certificate_keeper::forget_failures(const identifier& name) {
@@ -326,6 +327,7 @@ asio::awaitable<void> certificate_keeper::restore_and_load() {
 }
 
 asio::awaitable<void> certificate_keeper::load_all() {
+    duration wait = vault::retry_interval;
     for (;;) {
         const auto loaded = co_await as_outcome(restore_and_load());
         if (!loaded.thrown) {
@@ -335,9 +337,10 @@ asio::awaitable<void> certificate_keeper::load_all() {
         if (describe(loaded.thrown).is_cancellation())
             std::rethrow_exception(loaded.thrown);
         context_.log(
-            log_level::error, "the store cannot be read, which is tried again in {} s: {}",
-            vault::retry_interval.count(), describe(loaded.thrown).text);
-        co_await context_.options.clock->sleep_for(vault::retry_interval);
+            log_level::error, "what the store has cannot all be read, which is tried again in {} s: {}",
+            std::chrono::ceil<std::chrono::seconds>(wait).count(), describe(loaded.thrown).text);
+        co_await context_.options.clock->sleep_for(wait);
+        wait = std::min<duration>(2 * wait, vault::retry_interval_max);
     }
 }
 

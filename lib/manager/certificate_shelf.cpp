@@ -7,6 +7,7 @@
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
 #include "crypto/verify.hpp"
+#include "renewal/schedule.hpp"
 
 namespace evercert {
 
@@ -71,10 +72,21 @@ certificate_ptr certificate_shelf::take_loaded(
 
 asio::awaitable<void> certificate_shelf::load_each() {
     auto keys = co_await context_.safe.list(std::string{certificates_prefix});
+    std::exception_ptr unread;
     // From the end, and each goes as it is read: the list's memory becomes that of what is loaded.
-    for (; !keys.empty(); keys.pop_back())
-        if (!context_.all.certificate(keys.back()))
-            co_await load_one(keys.back());
+    for (; !keys.empty(); keys.pop_back()) {
+        if (context_.all.certificate(keys.back()))
+            continue;
+        auto loaded = co_await as_outcome(load_one(keys.back()));
+        if (!loaded.thrown)
+            continue;
+        if (describe(loaded.thrown).is_cancellation())
+            std::rethrow_exception(loaded.thrown);
+        // A file that cannot be read, such as a link, must not keep the others from being renewed.
+        unread = loaded.thrown;
+    }
+    if (unread)
+        std::rethrow_exception(unread);
 }
 
 asio::awaitable<void> certificate_shelf::load_one(std::string key) {
@@ -89,7 +101,7 @@ asio::awaitable<void> certificate_shelf::load_one(std::string key) {
         if (!misplaced.empty() && context_.all.certificate(key))
             co_return;
         // When to ask is not written down each time, so after a restart all would be asked for at once.
-        if (record.poll_at && *record.poll_at <= context_.now())
+        if (context_.options.renewal_info && record.poll_at.value_or(record.obtained) <= context_.now())
             record.poll_at = context_.now() + std::chrono::duration_cast<duration>(record.draw * polls_spread);
         index_.publish(record.certificate);
         context_.all.set_certificate(key, std::move(record));
@@ -156,7 +168,11 @@ void certificate_shelf::publish(const std::string& key, certificate_record recor
 
 void certificate_shelf::roll_back(const certificate_ptr& fresh) {
     auto ended = trials_.take(fresh);
-    if (!ended || ended->before.certificate->not_after() <= context_.now())
+    if (!ended)
+        return;
+    // Who rejects the new one may be anybody; with the end of the one before all clients would be lost.
+    const auto& before = *ended->before.certificate;
+    if (context_.now() >= last_twentieth(before.not_before(), before.not_after()))
         return;
     const auto failed = context_.all.certificate(ended->key);
     if (!failed)

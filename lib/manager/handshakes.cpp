@@ -3,20 +3,12 @@
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
+#include "base/socket.hpp"
 #include "base/within.hpp"
 #include "manager/impl.hpp"
 
 namespace evercert {
-namespace {
-
-/// A socket for both families shows IPv4 addresses as IPv6 ones (RFC 4291, section 2.5.5.2).
-asio::ip::address plain_address(const asio::ip::address& address) {
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    return address;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 manager::impl::looked_up manager::impl::look_up(const client_hello& hello) {
     if (hello.is_challenge()) {

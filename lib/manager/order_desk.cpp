@@ -26,6 +26,7 @@ asio::awaitable<certificate_ptr> order_desk::place(
     learned.not_authorized.clear();
     learned.not_a_replacement = false;
     const auto client = co_await accounts_.client();
+    so_far.client_ = client;
     // Its answer has the CA's date.
     co_await client->directory();
     clock_.observe(*client);
@@ -34,7 +35,8 @@ asio::awaitable<certificate_ptr> order_desk::place(
         co_return found;
     auto kind = kind_of(key, names);
     limits_.order(names, kind);
-    auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key), learned));
+    const issuer::step kept = [this, names, kind] { return limits_.order_kept(names, kind); };
+    auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key), learned, kept));
     limits_.validated(names, learned.not_authorized);
     if (learned.not_a_replacement) {
         kind.replaces = false;
@@ -64,7 +66,7 @@ bool order_desk::tries_again(const std::vector<identifier>& names, course& so_fa
     if (so_far.registered_again_ || failed.code != errc::account_does_not_exist)
         return false;
     context_.log(log_level::warning, "the CA has forgotten the account; registering its key again");
-    accounts_.forget();
+    accounts_.forget(so_far.client_);
     return so_far.registered_again_ = true;
 }
 

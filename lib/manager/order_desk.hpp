@@ -32,6 +32,7 @@ public:
 
     private:
         issuer::lessons learned_;
+        std::shared_ptr<acme::client> client_;  ///< of the last
         bool registered_again_ = false;
     };
 

@@ -165,6 +165,15 @@ void order_limits::order(const std::vector<identifier>& names, order_kind kind) 
     ordered(names, kind);
 }
 
+asio::awaitable<void> order_limits::order_kept(std::vector<identifier> names, order_kind kind) {
+    const auto shards = context_.all.with_ledger([&](const ledger& book) { return book.shards_of(names, kind); });
+    std::vector<std::string> keys;
+    for (int shard = 0; shard < ledger::shards; ++shard)
+        if (shards.test(static_cast<std::size_t>(shard)))
+            keys.push_back(ledger_key(context_.options.directory_url, shard));
+    co_await context_.safe.saved_or_failed(std::move(keys));
+}
+
 void order_limits::ordered(const std::vector<identifier>& names, order_kind kind) {
     const auto now = context_.counted_time();
     context_.all.with_ledger([&](ledger& book) { book.ordered(names, kind, now); });

@@ -271,6 +271,7 @@ asio::awaitable<void> renewer::poll_for(std::string key) {
     acme::renewal_info said;
     said.retry_after = poll_again_after;
     std::string problem;
+    duration again = poll_again_after;
     bool answered = false;
     const asio::cancellation_state ours = co_await asio::this_coro::cancellation_state;
     try {
@@ -288,13 +289,17 @@ asio::awaitable<void> renewer::poll_for(std::string key) {
         if (ours.cancelled() != asio::cancellation_type::none)
             throw;
         problem = e.what();
+        const auto* known = dynamic_cast<const error*>(&e);
+        // RFC 9773, section 4.3.3: as when it answers, within the same bounds.
+        if (known && known->retry_after())
+            again = std::clamp<duration>(*known->retry_after(), again, poll_after_most);
     }
     const auto current = context_.all.certificate(key);
     if (!current || current->certificate != record->certificate)
         co_return;  // another one came meanwhile, and was planned
     if (!answered) {
         context_.log(log_level::debug, "no renewal information for {}: {}", to_string(record->names()), problem);
-        record->poll_at = poll_moment(context_.now(), poll_again_after, poll_phase_);
+        record->poll_at = poll_moment(context_.now(), again, poll_phase_);
         context_.all.set_certificate(key, std::move(*record));
     } else {
         take_suggestion(key, std::move(*record), said);

@@ -50,6 +50,8 @@ public:
     static constexpr std::chrono::minutes poll_in_turn_max{1};
     /// After a poll that failed: the plan does not depend on it, so there is no hurry.
     static constexpr std::chrono::hours poll_again_after{6};
+    /// A poll that failed is not put off for longer, whatever the CA says.
+    static constexpr std::chrono::hours poll_after_most{24};
     /// Between two attempts to remove a certificate.
     static constexpr std::chrono::hours forget_again_after{1};
     /// So many at once; the next one is looked at again soon.

@@ -18,22 +18,30 @@
 namespace evercert {
 namespace {
 
-class flag_guard {
-public:
-    explicit flag_guard(bool& flag) : flag_{flag} { flag_ = true; }
-    ~flag_guard() { flag_ = false; }
-    flag_guard(const flag_guard&) = delete;
-
-private:
-    bool& flag_;
-};
-
 asio::awaitable<void> take_lease(
     std::shared_ptr<store> from, std::string key, std::chrono::seconds length, lease& into) {
     into = co_await from->lock(std::move(key), length);
 }
 
 }  // namespace
+
+/// One walk of `save_rest` through what is not saved.
+class vault::round_guard {
+public:
+    explicit round_guard(vault& of) : of_{of} {
+        of_.saving_ = true;
+        of_.failed_.clear();
+    }
+    ~round_guard() {
+        of_.saving_ = false;
+        of_.saving_now_.clear();
+        of_.tried_.notify_all();
+    }
+    round_guard(const round_guard&) = delete;
+
+private:
+    vault& of_;
+};
 
 vault::vault(
     asio::any_io_executor executor, std::shared_ptr<store> first, state& all, watch_channel& watch, event_bus& events,
@@ -45,6 +53,7 @@ vault::vault(
       clock_{std::move(time)},
       bounds_{given},
       log_{std::move(log)},
+      tried_{executor},
       more_{executor},
       more_lazily_{executor} {}
 
@@ -351,19 +360,31 @@ asio::awaitable<void> vault::save_rest() {
         insert_unsaved(key);
     if (saving_)
         co_return;  // it will see what was marked meanwhile
-    const flag_guard saving{saving_};
-    std::set<std::string> failed;
-    for (auto key = first_unsaved(failed); key; key = first_unsaved(failed)) {
+    const round_guard round{*this};
+    for (auto key = first_unsaved(); key; key = first_unsaved()) {
+        saving_now_ = *key;
         // As it is now: it may have changed, and been saved, while others were written.
         if (const bool saved = co_await save_or_remove(*key); !saved)
-            failed.insert(*key);
+            failed_.insert(*key);
+        saving_now_.clear();
+        tried_.notify_all();
     }
 }
 
-std::optional<std::string> vault::first_unsaved(const std::set<std::string>& except) const {
+asio::awaitable<void> vault::saved_or_failed(std::vector<std::string> keys) {
+    if (!saving_)
+        co_await save_rest();
+    const auto is_to_come = [this](const std::string& key) {
+        return key == saving_now_ || (is_unsaved(key) && !failed_.contains(key));
+    };
+    while (saving_ && std::any_of(keys.begin(), keys.end(), is_to_come))
+        co_await tried_.wait();
+}
+
+std::optional<std::string> vault::first_unsaved() const {
     const std::lock_guard lock{mutex_};
     const auto first =
-        std::find_if(unsaved_.begin(), unsaved_.end(), [&](const std::string& key) { return !except.contains(key); });
+        std::find_if(unsaved_.begin(), unsaved_.end(), [&](const std::string& key) { return !failed_.contains(key); });
     return first == unsaved_.end() ? std::nullopt : std::optional{*first};
 }
 

@@ -5,10 +5,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 #include <boost/json/object.hpp>
 
@@ -67,7 +69,8 @@ public:
     void notify() { watch_.notify(); }
     /// Throws `errc::store_failed` if somebody else has it for longer than `lock_wait`.
     asio::awaitable<vault_lease> lock(std::string key, std::chrono::seconds length);
-    /// What `work` comes to. Then the lock is released, whatever that was, and after a cancellation, too.
+    /// What `work` comes to. Then the lock is released, whatever that was, and after a cancellation, too. Who is cancelled
+    /// meanwhile is told when that is done.
     template <typename T>
     asio::awaitable<T> unlock_after(vault_lease held, asio::awaitable<T> work) {
         const auto longest = bounds_.store_timeout;
@@ -78,10 +81,17 @@ public:
     asio::awaitable<T> unlock_after(vault_lease held, asio::awaitable<T> work, duration if_left) {
         auto result = co_await as_outcome(std::move(work));
         const bool left = result.thrown && describe(result.thrown).is_cancellation();
-        // Otherwise the next await would not even begin.
-        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        // Otherwise the next await would not even begin. What comes during it is noted: disabled, it would be lost.
+        bool left_meanwhile = false;
+        const auto note = [&left_meanwhile](asio::cancellation_type) {
+            left_meanwhile = true;
+            return asio::cancellation_type::none;
+        };
+        co_await asio::this_coro::reset_cancellation_state(note);
         co_await unlock(std::move(held), left ? if_left : bounds_.store_timeout);
         co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+        if (left_meanwhile && !left)
+            throw std::system_error{asio::error::operation_aborted};
         co_return result.get();
     }
 
@@ -91,6 +101,8 @@ public:
     void mark_unsaved_lazily(const std::string& key);
     /// Save what is marked and what could not be saved before. Throws nothing but cancellation.
     asio::awaitable<void> save_rest();
+    /// Until these, which are marked, have been saved once or could not be. Throws nothing but cancellation.
+    asio::awaitable<void> saved_or_failed(std::vector<std::string> keys);
     /// Do that whenever there is something, until cancelled.
     asio::awaitable<void> keep_saving();
     asio::awaitable<void> keep_saving_lazily();
@@ -111,6 +123,7 @@ public:
     static constexpr std::chrono::milliseconds relock_leave{200};
 
 private:
+    class round_guard;
     asio::awaitable<void> unlock(vault_lease, duration limit);
     asio::awaitable<vault_lease> lock_within(std::string key, std::chrono::seconds length, duration limit);
     asio::awaitable<kept> try_save(std::string key, vault_lease under);
@@ -122,7 +135,7 @@ private:
     bool is_to_stay(const std::string& key, const boost::json::object& stored) const;
     void tell(event_type, const std::string& key, const std::string& problem);
     asio::awaitable<bool> save_or_remove(std::string key);
-    std::optional<std::string> first_unsaved(const std::set<std::string>& except) const;
+    std::optional<std::string> first_unsaved() const;
     bool nothing_unsaved() const;
     void insert_unsaved(const std::string& key);
 
@@ -136,7 +149,11 @@ private:
     mutable std::mutex mutex_;  ///< of `unsaved_` alone
     std::set<std::string> unsaved_;
     std::set<std::string> lazily_;
+    // Of `save_rest`:
     bool saving_ = false;
+    std::string saving_now_;
+    std::set<std::string> failed_;
+    event tried_;  ///< one more
     event more_;
     event more_lazily_;
 };

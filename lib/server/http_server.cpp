@@ -50,6 +50,7 @@ void check(const server_options& options) {
     const auto positive = [](std::chrono::milliseconds limit, const char* name) {
         if (limit <= std::chrono::milliseconds::zero())
             throw error{errc::invalid_options, fmt::format("server_options::{} must be above 0", name)};
+        check_time(limit, "server_options::" + std::string{name});
     };
     positive(options.head_timeout, "head_timeout");
     positive(options.body_timeout, "body_timeout");
@@ -58,6 +59,7 @@ void check(const server_options& options) {
     positive(options.request_timeout, "request_timeout");
     if (options.rate_grace < std::chrono::milliseconds::zero())
         throw error{errc::invalid_options, "server_options::rate_grace must not be negative"};
+    check_time(options.rate_grace, "server_options::rate_grace");
     if (options.hsts_max_age < std::chrono::seconds::zero())
         throw error{errc::invalid_options, "server_options::hsts_max_age must not be negative"};
     // A Host field with a long name.

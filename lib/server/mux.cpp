@@ -138,6 +138,9 @@ struct mux::impl {
         std::set<std::string> methods;
         visit(asked, [&](const host_routes& routes) {
             routes.collect_methods(path, methods);
+            // With another method it would be redirected there.
+            if (!path.ends_with('/'))
+                routes.collect_methods(std::string{path} + '/', methods);
             return false;
         });
         return methods.empty() ? response{404} : not_allowed(methods);

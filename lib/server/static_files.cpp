@@ -159,7 +159,8 @@ response give_file(const site& of, const request& asked, found_file found) {
     }
     byte_range part{0, info.size};
     answer.fields.add("Accept-Ranges", "bytes");
-    switch (choose_range(asked.fields, current, info.size, part)) {
+    // RFC 9110, section 14.2: Range is for GET alone.
+    switch (asked.method == "GET" ? choose_range(asked.fields, current, info.size, part) : range_answer::whole) {
     case range_answer::unsatisfiable: {
         response refused{416};
         refused.fields.add("Content-Range", fmt::format("bytes */{}", info.size));
@@ -184,6 +185,8 @@ response give_file(const site& of, const request& asked, found_file found) {
     return answer;
 }
 
+bool has_encoded_slash(std::string_view path) { return path.find("%2f") != path.npos || path.find("%2F") != path.npos; }
+
 asio::awaitable<response> answer_by(std::shared_ptr<const site> of, request asked) {
     if (asked.method != "GET" && asked.method != "HEAD") {
         response refused{405};
@@ -193,6 +196,9 @@ asio::awaitable<response> answer_by(std::shared_ptr<const site> of, request aske
     const auto wildcard = std::find_if(
         asked.path_values.begin(), asked.path_values.end(), [](const auto& each) { return each.first == "path"; });
     std::optional<std::string> path;
+    // No file has a slash in its name, and where another handler has the folder this one must not be a way around it.
+    if (has_encoded_slash(asked.path()))
+        co_return response{404};
     if (wildcard != asked.path_values.end())
         path = wildcard->second;
     else if (asked.path().starts_with('/'))

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "store/document.hpp"
 #include "store/file_io.hpp"
 
 namespace evercert {
@@ -42,6 +43,17 @@ std::unique_ptr<disk_folder> open_folder(disk& on, const std::string& path) {
     return folder;
 }
 
+void copy_file(disk_folder& folder, const std::string& from, const std::string& to, const std::string& path) {
+    std::error_code failed;
+    const auto original = folder.open_file(from, file_use::read, failed);
+    check_file(failed, "open", path);
+    const auto copy = folder.open_file(to, file_use::create, failed);
+    check_file(failed, "keep the previous generation of", path);
+    write_whole(*copy, read_whole(*original, document_size_max, path), path);
+    copy->sync(failed);
+    check_file(failed, "fsync the previous generation of", path);
+}
+
 void keep_previous(disk_folder& folder, const std::string& name, const std::string& path) {
     const auto kept = name + ".previous", fresh = name + ".previous.new";
     std::error_code failed;
@@ -49,8 +61,11 @@ void keep_previous(disk_folder& folder, const std::string& name, const std::stri
     folder.link(name, folder, fresh, failed);
     if (failed == std::errc::no_such_file_or_directory)
         return;  // the first generation
-    check_file(failed, "keep the previous generation of", path);
     const beside unfinished{folder, fresh};
+    if (has_no_links(failed))
+        copy_file(folder, name, fresh, path);
+    else
+        check_file(failed, "keep the previous generation of", path);
     folder.rename(fresh, folder, kept, failed);
     check_file(failed, "keep the previous generation of", path);
 }

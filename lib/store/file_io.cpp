@@ -30,6 +30,11 @@ void throw_file_error(std::string_view what, const std::string& path, const std:
         errc::store_failed, fmt::format("cannot {} {}: {}{}", what, path, reason.message(), advice(reason.value()))};
 }
 
+bool has_no_links(const std::error_code& failed) noexcept {
+    return failed == std::errc::operation_not_permitted || failed == std::errc::permission_denied ||
+        failed == std::errc::operation_not_supported || failed == std::errc::too_many_links;
+}
+
 void write_whole(disk_file& file, std::string_view content, const std::string& path) {
     std::error_code failed;
     for (std::size_t at = 0; at < content.size();) {

@@ -17,6 +17,9 @@ inline void check_file(const std::error_code& failed, std::string_view what, con
         throw_file_error(what, path, failed);
 }
 
+/// What a filesystem says that has no hard links, or not for this file: vfat, some network and container mounts.
+bool has_no_links(const std::error_code& failed) noexcept;
+
 /// From the beginning: all of it, or an error.
 void write_whole(disk_file&, std::string_view content, const std::string& path);
 

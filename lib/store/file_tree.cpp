@@ -295,8 +295,7 @@ bool file_tree::pending::set_aside(const std::string& name, const std::string& a
         return true;
     if (failed == std::errc::no_such_file_or_directory)
         return false;
-    if (failed != std::errc::operation_not_permitted && failed != std::errc::permission_denied &&
-        failed != std::errc::operation_not_supported && failed != std::errc::too_many_links)
+    if (!has_no_links(failed))
         throw_file_error("keep the previous generation of", folder_.path_of(name), failed);
     const auto original = folder_.open_file(name, file_use::read);
     if (!original)

@@ -10,6 +10,7 @@
 #include <asio/use_awaitable.hpp>
 #include <openssl/ssl.h>
 
+#include "base/channel.hpp"
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
 #include "base/spawn.hpp"
@@ -17,6 +18,11 @@
 namespace evercert {
 
 namespace {
+
+/// Within a coroutine, since a source may throw before it returns one.
+asio::awaitable<certificate_ptr> ask(certificate_source& source, client_hello hello) {
+    co_return co_await source.get_certificate(std::move(hello));
+}
 
 error as_error(const std::exception_ptr& thrown) {
     const auto why = describe(thrown);
@@ -56,7 +62,18 @@ void check(const connection_limits& limits, const char* owner) {
         throw error{errc::invalid_options, fmt::format("{}::connections_max must be above 0", owner)};
 }
 
+void check_time(std::chrono::milliseconds limit, const std::string& name) {
+    // Some thirty of these and the clock's own count of nanoseconds is at its end.
+    constexpr std::chrono::milliseconds time_max = std::chrono::days{3650};
+    if (limit > time_max)
+        throw error{
+            errc::invalid_options,
+            fmt::format("{} must be at most {} days, which nobody waits for", name, time_max / std::chrono::days{1})};
+}
+
 void check(const tls_handshake_limits& limits, const char* owner) {
+    check_time(limits.timeout, fmt::format("{}::timeout", owner));
+    check_time(limits.timeout_when_full, fmt::format("{}::timeout_when_full", owner));
     if (limits.timeout <= limits.timeout.zero() || limits.timeout_when_full <= limits.timeout.zero())
         throw error{errc::invalid_options, fmt::format("{}: the timeouts must be above 0", owner)};
     if (limits.in_progress_max == 0 || limits.awaiting_certificate_max == 0)
@@ -220,15 +237,19 @@ asio::awaitable<void> acceptor_core::read_proxy(accepted_stream& connection) {
 asio::awaitable<certificate_ptr> acceptor_core::choose(
     const handshake_ptr& mine, tls_stream& connection, client_hello hello) {
     auto& time = *options_.clock;
-    if (!watch_.pause(mine, time.steady())) {
+    // The CA's own validation waits for nothing, and the others may wait for what comes of it.
+    const bool waits = !hello.is_challenge();
+    if (waits && !watch_.pause(mine, time.steady())) {
         const error crowded{
             errc::too_many_waiters, "tls_handshake_limits::awaiting_certificate_max handshakes await theirs"};
         co_await connection.refuse(crowded);
         throw crowded;
     }
-    made_room();
-    auto chosen = co_await as_outcome<certificate_ptr>(source_.get_certificate(std::move(hello)));
-    watch_.resume(mine, time.steady());
+    if (waits)
+        made_room();
+    auto chosen = co_await as_outcome<certificate_ptr>(ask(source_, std::move(hello)));
+    if (waits)
+        watch_.resume(mine, time.steady());
     if (!chosen.thrown)
         co_return std::move(*chosen.value);
     const auto state = co_await asio::this_coro::cancellation_state;
@@ -270,14 +291,19 @@ void acceptor_core::deliver(tls_stream connection) {
         });
         return;
     }
-    ++established_waiting_;
-    if (!established_.try_send(std::error_code{}, std::make_unique<tls_stream>(std::move(connection))))
-        --established_waiting_;
+    auto made = std::make_unique<tls_stream>(std::move(connection));
+    const std::lock_guard lock{mutex_};
+    // Nobody would accept it.
+    if (!stopped_ && send_to(established_, std::move(made)))
+        ++established_waiting_;
 }
 
 asio::awaitable<tls_stream> acceptor_core::accept(std::shared_ptr<acceptor_core> self) {
     std::error_code failed;
-    auto connection = co_await self->established_.async_receive(asio::redirect_error(asio::use_awaitable, failed));
+    std::unique_ptr<tls_stream> connection;
+    // An empty one says nothing: see `send_to`.
+    while (!failed && !connection)
+        connection = co_await self->established_.async_receive(asio::redirect_error(asio::use_awaitable, failed));
     if (self->stopped_)
         throw error{errc::stopped, "the TLS acceptor was stopped"};
     if (failed)
@@ -287,10 +313,20 @@ asio::awaitable<tls_stream> acceptor_core::accept(std::shared_ptr<acceptor_core>
     co_return std::move(*connection);
 }
 
+/// A channel that is closed keeps what it has, and gives it to nobody.
+void acceptor_core::close_unaccepted() noexcept {
+    std::vector<std::unique_ptr<tls_stream>> left;
+    const std::lock_guard lock{mutex_};
+    while (established_.try_receive(
+        [&](std::error_code, std::unique_ptr<tls_stream> one) { left.push_back(std::move(one)); }))
+        --established_waiting_;
+    established_.close();
+}
+
 void acceptor_core::stop() noexcept {
     if (stopped_.exchange(true))
         return;
-    established_.close();
+    close_unaccepted();
     asio::post(own_, [self = shared_from_this()] {
         for (const auto& each : self->listeners_)
             each->close();

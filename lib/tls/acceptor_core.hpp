@@ -23,7 +23,9 @@
 
 namespace evercert {
 
-/// Throw `errc::invalid_options` for a limit that is out of range. `owner` is the type that it stands in.
+/// Throw `errc::invalid_options` for a limit that is out of range. `owner` is the type that it stands in; `name` is all of a
+/// name.
+void check_time(std::chrono::milliseconds, const std::string& name);
 void check(const connection_limits&, const char* owner);
 void check(const tls_handshake_limits&, const char* owner);
 
@@ -79,6 +81,7 @@ private:
     asio::awaitable<void> read_proxy(accepted_stream&);
     asio::awaitable<certificate_ptr> choose(const handshake_ptr&, tls_stream&, client_hello);
     void deliver(tls_stream);
+    void close_unaccepted() noexcept;
 
     const asio::any_io_executor own_;
     const asio::any_io_executor connection_executor_;
@@ -94,7 +97,7 @@ private:
     std::atomic<int> want_room_ = 0;  ///< accept loops that wait
     std::atomic<bool> stopped_ = false;
 
-    mutable std::mutex mutex_;
+    mutable std::mutex mutex_;  ///< of the endpoints; and between what is delivered and `stop()`
     std::vector<endpoint> endpoints_;
 
     // On `own_`:

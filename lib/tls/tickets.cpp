@@ -52,6 +52,12 @@ bool client_has_ended(const SSL_SESSION* session, wall_time now) {
     return shown && to_wall_time(X509_get0_notAfter(shown)) < now;
 }
 
+/// A ticket of a server that took clients without a certificate says nothing to one that does not. OpenSSL does not look.
+bool lacks_client(SSL* ssl, const SSL_SESSION* session) {
+    return (SSL_get_verify_mode(ssl) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0 &&
+        !SSL_SESSION_get0_peer(const_cast<SSL_SESSION*>(session));
+}
+
 SSL_TICKET_RETURN opened_callback(
     SSL* ssl, SSL_SESSION* session, const unsigned char*, std::size_t, SSL_TICKET_STATUS status, void*) {
     const auto& by = *static_cast<const tickets*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), tickets_index()));
@@ -59,7 +65,7 @@ SSL_TICKET_RETURN opened_callback(
         switch (status) {
         case SSL_TICKET_SUCCESS:
         case SSL_TICKET_SUCCESS_RENEW:
-            if (client_has_ended(session, by.time->wall()))
+            if (lacks_client(ssl, session) || client_has_ended(session, by.time->wall()))
                 return SSL_TICKET_RETURN_IGNORE_RENEW;
             return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
         default: return SSL_TICKET_RETURN_IGNORE_RENEW;
@@ -128,6 +134,8 @@ void use_ticket_keys(SSL_CTX* context, std::shared_ptr<ticket_key_source> source
     if (!made->cipher || SSL_CTX_set_ex_data(context, tickets_index(), made.get()) != 1)
         throw std::bad_alloc{};
     made.release();
+    // What the session within the ticket has; `begin_ticket` comes too late for that one.
+    SSL_CTX_set_timeout(context, static_cast<long>(lifetime_max.count()));
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_callback);
     SSL_CTX_set_session_ticket_cb(context, nullptr, opened_callback, nullptr);
 }

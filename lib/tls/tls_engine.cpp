@@ -39,9 +39,15 @@ std::string untrusted_because(long verified) {
     }
 }
 
-std::string canonical(const std::string& server_name) {
-    const auto parsed = identifier::parse(server_name);
-    return parsed ? parsed->value() : server_name;
+std::string canonical(std::string server_name) {
+    if (const auto parsed = identifier::parse(server_name))
+        return parsed->value();
+    // A source may serve what is no identifier, such as a single label.
+    if (server_name.ends_with('.'))
+        server_name.pop_back();
+    for (char& c : server_name)
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return server_name;
 }
 
 }  // namespace
@@ -156,9 +162,16 @@ tls_engine::need tls_engine::need_after(int result) const noexcept {
     }
 }
 
+/// It can be cancelled until then, and a stream that was closed is not tried again: it may be gone.
 void tls_engine::end_later(wait_handler::pointer waiting, std::error_code why) const {
-    asio::post(
-        get_executor(), [waiting = std::move(waiting), why]() mutable { wait_handler::end(std::move(waiting), why); });
+    const auto cancelled = std::make_shared<bool>(false);
+    if (auto slot = waiting->slot(); slot.is_connected())
+        slot.assign([cancelled](asio::cancellation_type) { *cancelled = true; });
+    asio::post(get_executor(), [self = shared_from_this(), waiting = std::move(waiting), why, cancelled]() mutable {
+        if (!why && (self->closed_ || *cancelled))
+            why = asio::error::operation_aborted;
+        wait_handler::end(std::move(waiting), why);
+    });
 }
 
 void tls_engine::wait(need what, readiness direction, wait_handler::pointer waiting) {
@@ -195,7 +208,9 @@ asio::awaitable<void> tls_engine::advance() {
         }
         if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_CLIENT_HELLO_CB) {
             // The certificate may take its time, and thousands may wait for theirs. These 33 kB come again when they are needed.
-            static_cast<void>(SSL_free_buffers(ssl_.get()));
+            // OpenSSL before 3.0.14 frees them also while a part of a record is unread (CVE-2024-4741).
+            if (!SSL_has_pending(ssl_.get()))
+                static_cast<void>(SSL_free_buffers(ssl_.get()));
             co_return;
         }
         read_needs_ = need_after(result);
@@ -244,7 +259,8 @@ error tls_engine::handshake_error() {
             errc::connection_closed,
             "the connection to " + peer() + " broke during the TLS handshake: " + bio_.failure().message()};
     const long verified = SSL_get_verify_result(ssl_.get());
-    if (verified == X509_V_OK)
+    // Who does not verify has a result all the same.
+    if (verified == X509_V_OK || SSL_get_verify_mode(ssl_.get()) == SSL_VERIFY_NONE)
         return of_openssl;
     if (time_)
         return {
@@ -323,9 +339,13 @@ io_result tls_engine::try_write(std::span<const std::byte> from) noexcept {
 
 void tls_engine::send_close_notify() noexcept {
     write_ended_ = true;
+    // Once more it would read, and take what the peer sends for an error.
+    if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0 && !close_notify_waits_)
+        return;
     begin();
     const int result = SSL_shutdown(ssl_.get());
     close_notify_waits_ = result < 0 && need_after(result) == need::writable;
+    forget_errors();
     if (!close_notify_waits_)
         next_->shutdown_write();
 }

@@ -63,6 +63,8 @@ const std::vector<example>& examples() {
         {"v1, too long", "PROXY UNKNOWN " + std::string(100, 'x'), "malformed"},
         {"v1, another family", "PROXY TCP5 192.0.2.1 192.0.2.2 5 443\r\n", "malformed"},
         {"v1, the other family's addresses", "PROXY TCP4 2001:db8::1 2001:db8::2 5 443\r\n", "malformed"},
+        {"v1, IPv4 of a socket for both", "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.9 5 443\r\n",
+         "192.0.2.1:5 > 192.0.2.9:443"},
         {"v1, a zone", "PROXY TCP6 fe80::1%eth0 2001:db8::2 5 443\r\n", "malformed"},
         {"v1, a name", "PROXY TCP4 a.test b.test 5 443\r\n", "malformed"},
         {"v1, a port that is none", "PROXY TCP4 192.0.2.1 192.0.2.2 5 65536\r\n", "malformed"},

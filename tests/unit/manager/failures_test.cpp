@@ -160,6 +160,19 @@ TEST_CASE("a month of a rate limit costs as many orders as its Retry-After allow
     month.expect_recovery(3 * day);
 }
 
+TEST_CASE("an application that asks is refused for as long as the CA said, and no longer") {
+    test::simulated_site site;
+    site.start();
+    site.ca->fail_next("newOrder", 503, "serverInternal", "busy", "20");
+    CHECK_THROWS_AS(site.cert("a.test"), error);
+    site.pass(10s);
+    CHECK_THROWS_AS(site.cert("a.test"), error);
+    CHECK(site.ca->count("newOrder") == 1);
+    site.pass(20s);
+    CHECK(site.cert("a.test"));
+    CHECK(site.ca->count("newOrder") == 2);
+}
+
 TEST_CASE("a month of validations that fail costs two orders an attempt, one for each challenge") {
     failing_month month;
     month.site.ca->validation_ports(1, 1);

@@ -132,6 +132,23 @@ TEST_CASE("changes coalesce into one notification, and each goes to one receiver
     CHECK_FALSE(watch.try_receive());
 }
 
+TEST_CASE("a change after a receive that was cancelled is not lost") {
+    fixture f;
+    auto& watch = f.manager->watch();
+    CHECK(watch.try_receive());
+    test::started<void> receiving{f.io.get_executor(), watch.receive()};
+    f.io.poll();
+    receiving.cancel();
+    f.io.restart();
+    f.io.poll();
+    REQUIRE(receiving.ended());
+    f.manager->set_hosts({"a.test"});
+    f.io.restart();
+    f.io.poll();
+    CHECK(watch.try_receive());
+    CHECK_FALSE(watch.try_receive());
+}
+
 TEST_CASE("the whole state is marshalled and comes back, and damage changes nothing") {
     fixture f;
     f.manager->unmarshal(state_with({"a.test", "b.test"}));

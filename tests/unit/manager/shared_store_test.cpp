@@ -288,6 +288,21 @@ TEST_CASE("names that leave the host list are not renewed, and are when they com
     CHECK(it.site.ca->count("newOrder") == 4);
 }
 
+TEST_CASE("a host list of the store's is what the application's first one is compared with") {
+    shared_site it;
+    it.site.manager->set_hosts({"a.test", "b.test"});
+    it.site.cert("a.test");
+    it.site.cert("b.test");
+    it.site.manager->set_hosts({"a.test"});
+    it.site.pass(1min);
+    it.site.restart();
+    it.site.pass(70 * day);
+    CHECK(it.site.ca->count("newOrder") == 3);
+    it.site.manager->set_hosts({"a.test", "b.test"});
+    it.site.pass(1h);
+    CHECK(it.site.ca->count("newOrder") == 4);
+}
+
 TEST_CASE("what a list holds back is renewed when any name is admitted again, and a list keeps back what is in line") {
     shared_site it{[](auto& options) { options.orders = {1h, 3}; }};
     it.site.manager->allow_any_host();

@@ -110,6 +110,20 @@ TEST_CASE("a new certificate that clients reject is rolled back, told, and tried
     CHECK(it.site.status("a.test").problem == std::nullopt);
 }
 
+TEST_CASE("a certificate is not rolled back to one that is about to end, whoever rejects it") {
+    tried_site it;
+    it.site.ca->fail_all("newOrder", 503, "serverInternal", "come back later");
+    const auto end = it.first->not_after();
+    REQUIRE(it.site.until([&] { return it.site.clock->wall() > end - 30h; }, 40 * day));
+    it.site.ca->recover();
+    it.renew();
+    for (int i = 0; i < 5; ++i)
+        CHECK_FALSE(it.visit(false));
+    it.site.pass(1s);
+    CHECK(it.site.ask("a.test")->serial() == it.second->serial());
+    CHECK(it.site.heard(event_type::rolled_back) == 0);
+}
+
 TEST_CASE("what was rolled back stays so over a restart") {
     tried_site it;
     it.renew();

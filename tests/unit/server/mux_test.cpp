@@ -192,6 +192,7 @@ TEST_CASE("a path under other methods is 405 with those that it has") {
     CHECK(answer_of(m, "/a", "h.test") == "GET /a");
     CHECK(answer_of(m, "/a/1") == "405 DELETE");
     CHECK(answer_of(m, "/b", "a.test", "PATCH") == "404");
+    CHECK(answer_of(with({"GET /items/"}), "/items", "a.test", "POST") == "405 GET, HEAD");
     CHECK(answer_of(with({"HEAD /a", "GET /a"}), "/a", "a.test", "HEAD") == "HEAD /a");
 }
 

@@ -233,6 +233,63 @@ TEST_CASE("an accept that is cancelled loses no connection") {
     CHECK(s.run(greet(s, "a.test")) == "hello");
 }
 
+TEST_CASE("connections that come between a cancelled accept and the next one are not lost") {
+    site s;
+    started<tls_stream> accepting{s.io.get_executor(), s.acceptor.accept()};
+    s.io.poll();
+    accepting.cancel();
+    s.until([&] { return accepting.ended(); });
+    started<std::unique_ptr<tls_stream>> opening{s.io.get_executor(), s.open("a.test")};
+    s.until([&] { return opening.ended() && s.acceptor.handshakes() == 0; });
+    const auto client = opening.take();
+    const auto accepted = s.run(s.acceptor.accept());
+    CHECK(accepted.server_name() == "a.test");
+}
+
+TEST_CASE("what nobody has accepted is closed by stop()") {
+    site s;
+    started<std::unique_ptr<tls_stream>> opening{s.io.get_executor(), s.open("a.test")};
+    s.until([&] { return opening.ended() && s.acceptor.handshakes() == 0; });
+    const auto client = opening.take();
+    CHECK(s.acceptor.connections() == 1);
+    s.acceptor.stop();
+    CHECK(s.acceptor.connections() == 0);
+    std::array<std::byte, 1> nothing;
+    CHECK(s.run(test::failure_of(read_some(*client, nothing))) == errc::connection_closed);
+}
+
+TEST_CASE("a source may throw before it returns a coroutine") {
+    struct hasty final : certificate_source {
+        asio::awaitable<certificate_ptr> get_certificate(client_hello) override {
+            throw error{errc::name_not_allowed, "no"};
+        }
+    };
+    asio::io_context io;
+    hasty none;
+    tls_acceptor_options options;
+    options.handshakes.awaiting_certificate_max = 2;
+    tls_acceptor acceptor{io, none, options};
+    const auto at = acceptor.listen(loopback());
+    const tls_client_context trusting{test::shared_ca().root_file(), std::make_shared<test::still_clock>()};
+    for (int i = 0; i < 5; ++i) {
+        INFO(i);
+        auto below = test::run_io(io, system_network()->connect(at));
+        tls_stream client{std::move(below), trusting, "a.test", {}};
+        std::string said;
+        try {
+            test::run_io(io, client.handshake());
+        } catch (const error& e) {
+            said = e.what();
+        }
+        // The alert unrecognized_name, also when as many as may wait have been refused.
+        CHECK(said.find("unrecognized name") != said.npos);
+    }
+    acceptor.stop();
+    io.restart();
+    io.run_for(1s);
+    CHECK(acceptor.handshakes() == 0);
+}
+
 TEST_CASE("stopping ends accepts, handshakes and listeners, and leaves what was accepted") {
     site s;
     started<std::unique_ptr<tls_stream>> opening{s.io.get_executor(), s.open("a.test")};

@@ -1,5 +1,7 @@
+#include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/buffer.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/read.hpp>
 #include <asio/read_until.hpp>
 #include <asio/use_future.hpp>
@@ -259,6 +261,33 @@ TEST_CASE("closing or destroying a stream ends what is in progress") {
     CHECK(read.error == asio::error::operation_aborted);
     CHECK(write.error == asio::error::operation_aborted);
     CHECK(read.times + write.times == 2);
+}
+
+TEST_CASE("a read that takes turns with others in a flood of records is cancelled or loses its stream like any") {
+    enum class what { cancelled, closed, destroyed };
+    const auto how = GENERATE(what::cancelled, what::closed, what::destroyed);
+    tls_options options;
+    options.capacity = 4 << 20;
+    established on{options};
+    // Without data, and more than one turn takes.
+    for (int i = 0; i < 30'000; ++i) {
+        SSL_key_update(on.pair.client->native_handle(), SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(on.pair.client->native_handle());
+    }
+    std::string into(100, '\0');
+    ending read;
+    asio::cancellation_signal cancel;
+    on.pair.server->async_read_some(asio::buffer(into), asio::bind_cancellation_slot(cancel.slot(), read.handler()));
+    CHECK(read.times == 0);
+    if (how == what::cancelled)
+        cancel.emit(asio::cancellation_type::terminal);
+    else if (how == what::closed)
+        on.pair.server->close();
+    else
+        on.pair.server.reset();
+    on.run();
+    CHECK(read.times == 1);
+    CHECK(read.error == asio::error::operation_aborted);
 }
 
 TEST_CASE("a stream is moved while it is read and written") {

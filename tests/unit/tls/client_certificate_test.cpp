@@ -96,6 +96,25 @@ TEST_CASE("a session of a server with other client CAs is not resumed") {
     CHECK(second.client);
 }
 
+TEST_CASE("a session that began without a certificate is not resumed where one is required") {
+    const auto keys = std::make_shared<shared_ticket_keys>();
+    auto options = asking(client_authentication::optional);
+    options.ticket_keys = keys;
+    clients all{GENERATE(TLS1_2_VERSION, TLS1_3_VERSION), options};
+    ticket_key lasting;
+    lasting.until = all.time->now + 24h;
+    keys->set({lasting});
+    const auto first = test::run_io(all.connect("a.test", nullptr));
+    CHECK(test::run_io(all.connect("a.test", first.session.get())).resumed);
+    options.client_certificates = client_authentication::required;
+    const tls_server_context strict{clients::at(options, all.time)};
+    CHECK(test::run_io(test::failure_of(all.connect("a.test", first.session.get(), &strict))));
+    all.shown = sensors().issue();
+    const auto second = test::run_io(all.connect("a.test", first.session.get(), &strict));
+    CHECK_FALSE(second.resumed);
+    CHECK(second.client);
+}
+
 TEST_CASE("a client without a certificate is served if they are optional, and refused if they are required") {
     const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
     clients optional{version, asking(client_authentication::optional)};

@@ -83,6 +83,23 @@ TEST_CASE("close_notify is the end of the stream, and the other direction stays 
     });
 }
 
+TEST_CASE("who ends twice says so once, and can read on") {
+    const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {
+        tls_options options;
+        options.version = version;
+        tls_pair pair{io.get_executor(), options};
+        co_await test::establish(pair, test::certificate_for("a.test"));
+        pair.client->shutdown_write();
+        co_await write_all(*pair.server, "answer");
+        co_await test::yield(20);
+        pair.client->shutdown_write();
+        pair.server->shutdown_write();
+        const auto answer = co_await read_to_end(*pair.client);
+        CHECK(answer == "answer");
+    });
+}
+
 TEST_CASE("an end without close_notify is an error, since anyone could have cut it") {
     const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
     test::run_io([&](asio::io_context& io) -> asio::awaitable<void> {

@@ -1,0 +1,101 @@
+// A store with one bad item, or one that is slow in the wrong moment.
+
+#include "catch.hpp"
+#include "simulated_site.hpp"
+
+using namespace evercert;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto day = std::chrono::days{1};
+
+class troubled_store final : public store {
+public:
+    troubled_store(std::shared_ptr<store> next, std::shared_ptr<evercert::clock> time)
+        : next_{std::move(next)}, time_{std::move(time)} {}
+
+    asio::awaitable<std::optional<std::string>> load(std::string key) override {
+        if (unreadable.contains(key))
+            throw error{errc::store_failed, "cannot open " + key + ": Too many levels of symbolic links"};
+        return next_->load(std::move(key));
+    }
+    asio::awaitable<void> save(std::string key, std::string value, lease under) override {
+        return next_->save(std::move(key), std::move(value), std::move(under));
+    }
+    asio::awaitable<void> remove(std::string key) override { return next_->remove(std::move(key)); }
+    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
+        return next_->list(std::move(prefix));
+    }
+    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
+        return next_->lock(std::move(key), length);
+    }
+    asio::awaitable<void> unlock(lease given) override {
+        if (given.key.starts_with(slow_to_release) && while_releasing) {
+            while_releasing();
+            co_await time_->sleep_for(5s);
+        }
+        co_await next_->unlock(std::move(given));
+    }
+
+    std::set<std::string> unreadable;
+    std::string slow_to_release;
+    std::function<void()> while_releasing;
+
+private:
+    std::shared_ptr<store> next_;
+    std::shared_ptr<evercert::clock> time_;
+};
+
+struct troubled_site {
+    troubled_site() {
+        made = std::make_shared<troubled_store>(site.store, site.clock);
+        site.store = made;
+        site.make_manager();
+    }
+
+    std::shared_ptr<troubled_store> made;
+    test::simulated_site site{[](auto& options) {
+        options.order_ceiling = {};
+        options.renewal_info = false;
+    }};
+};
+
+}  // namespace
+
+TEST_CASE("an item that cannot be read keeps no other from memory and renewal, and is tried again") {
+    troubled_site it;
+    it.site.start();
+    for (const auto* name : {"a.test", "m.test", "z.test"})
+        it.site.cert(name);
+    it.made->unreadable = {"certificates/m.test"};
+    it.site.restart();
+    it.site.pass(10s);
+    CHECK(it.site.manager->find("a.test"));
+    CHECK(it.site.manager->find("z.test"));
+    CHECK_FALSE(it.site.manager->find("m.test"));
+    it.site.pass(70 * day);
+    CHECK(it.site.ca->count("newOrder") == 5);
+    // Told of every few minutes at most.
+    CHECK(it.site.logged(log_level::error, "symbolic links") <= 70 * 24 * 12 + 5);
+    it.made->unreadable.clear();
+    it.site.pass(6min);
+    CHECK(it.site.manager->find("m.test"));
+}
+
+TEST_CASE("a manager that is stopped while a lock is released ends all the same") {
+    troubled_site it;
+    it.site.start();
+    it.site.ca->fail_all("newOrder", 400, "rejectedIdentifier", "no");
+    int released = 0;
+    it.made->slow_to_release = "failures/";
+    it.made->while_releasing = [&] {
+        ++released;
+        it.site.manager->stop();
+    };
+    CHECK_FALSE(it.site.ask("a.test"));
+    it.site.pass(30s);
+    CHECK(released > 0);
+    it.made->while_releasing = nullptr;
+    it.site.stop();  // throws if it does not end
+}
