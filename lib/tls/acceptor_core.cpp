@@ -293,9 +293,10 @@ void acceptor_core::deliver(tls_stream connection) {
     }
     auto made = std::make_unique<tls_stream>(std::move(connection));
     const std::lock_guard lock{mutex_};
-    // Nobody would accept it.
-    if (!stopped_ && send_to(established_, std::move(made)))
-        ++established_waiting_;
+    // Before it is sent, since who accepts it counts it off. Nobody accepts after `stop()`.
+    ++established_waiting_;
+    if (stopped_ || !send_to(established_, std::move(made)))
+        --established_waiting_;
 }
 
 asio::awaitable<tls_stream> acceptor_core::accept(std::shared_ptr<acceptor_core> self) {
