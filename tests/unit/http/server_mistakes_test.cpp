@@ -111,7 +111,8 @@ TEST_CASE("nobody is invited to send a body into the middle of an answer") {
 
 TEST_CASE("what a client sends on after a refusal is read away, also if it wanted the connection closed") {
     test::run_io([](asio::io_context& io) -> asio::awaitable<void> {
-        for (const std::string begin : {"POST /a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n", "POST /a HTTP/1.0\r\n"}) {
+        for (const std::string begin :
+             {"POST /a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n", "POST /a HTTP/1.0\r\n"}) {
             const auto refuse = [](request) -> asio::awaitable<response> { co_return response{401}; };
             setting s{io, refuse};
             co_await s.send(begin + "Content-Length: 500000\r\n\r\n");
