@@ -74,8 +74,9 @@ public:
 
     // The account.
 
-    /// Create the account at the CA, or find the one that the key has. Throws `errc::already_registered` if
-    /// the manager has an account, `errc::terms_not_agreed` if the terms prompt refused; then nothing is changed.
+    /// Create the account at the CA, or find the one that the key has. Throws `errc::already_registered` if the manager has
+    /// an account in memory, `errc::terms_not_agreed` if the terms prompt refused; then nothing is changed. One that is in
+    /// the store alone, as before `run()`, is loaded, and that is all.
     asio::awaitable<void> register_account(std::string email);
     /// True once the CA has the account and its terms are agreed.
     bool registered() const;

@@ -8,13 +8,14 @@ std::string_view to_string(challenge_type type) noexcept {
 
 asio::awaitable<void> http_solver::present(challenge_answer answer) {
     const std::lock_guard lock{mutex_};
-    by_token_[std::move(answer.token)] = std::move(answer.key_authorization);
+    by_token_.emplace(std::move(answer.token), std::move(answer.key_authorization));
     co_return;
 }
 
 asio::awaitable<void> http_solver::clean_up(challenge_answer answer) {
     const std::lock_guard lock{mutex_};
-    by_token_.erase(answer.token);
+    if (const auto mine = by_token_.find(answer.token); mine != by_token_.end())
+        by_token_.erase(mine);
     co_return;
 }
 

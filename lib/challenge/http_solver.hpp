@@ -24,7 +24,8 @@ public:
 
 private:
     mutable std::mutex mutex_;
-    std::map<std::string, std::string, std::less<>> by_token_;
+    /// A CA may give two orders the same challenge.
+    std::multimap<std::string, std::string, std::less<>> by_token_;
 };
 
 }  // namespace evercert

@@ -2,11 +2,35 @@
 
 #include <algorithm>
 
+#include <evercert/error.hpp>
+
+#include "base/failure.hpp"
+#include "base/outcome.hpp"
+#include "base/within.hpp"
 #include "crypto/challenge_certificate.hpp"
 
 namespace evercert {
 
+bool tls_alpn_solver::is_taken(const challenge_answer& answer) const {
+    const std::lock_guard lock{mutex_};
+    const auto [first, last] = by_name_.equal_range(answer.name.value());
+    // A CA may give two orders the same challenge.
+    return std::any_of(first, last, [&](const auto& entry) { return entry.second.first != answer.token; });
+}
+
+asio::awaitable<void> tls_alpn_solver::wait_for_turn(challenge_answer answer) {
+    while (is_taken(answer))
+        co_await cleaned_up_.wait();
+}
+
 asio::awaitable<void> tls_alpn_solver::present(challenge_answer answer) {
+    if (is_taken(answer)) {
+        auto work =
+            within(*clock_, turn_wait, "the other validations of " + answer.name.value(), wait_for_turn(answer));
+        const auto waited = co_await as_outcome<void>(std::move(work));
+        if (waited.thrown && describe(waited.thrown).code != errc::timed_out)
+            std::rethrow_exception(waited.thrown);
+    }
     auto made = make_challenge_certificate(answer.name, answer.key_authorization, clock_->wall());
     const std::lock_guard lock{mutex_};
     by_name_.emplace(answer.name.value(), std::pair{std::move(answer.token), std::move(made)});
@@ -19,6 +43,7 @@ asio::awaitable<void> tls_alpn_solver::clean_up(challenge_answer answer) {
     const auto mine = std::find_if(first, last, [&](const auto& entry) { return entry.second.first == answer.token; });
     if (mine != last)
         by_name_.erase(mine);
+    cleaned_up_.notify_all();
     co_return;
 }
 

@@ -1,21 +1,28 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include <asio/any_io_executor.hpp>
+
 #include <evercert/certificate.hpp>
 #include <evercert/clock.hpp>
 
+#include "base/event.hpp"
 #include "challenge/solver.hpp"
 
 namespace evercert {
 
-/// tls-alpn-01 (RFC 8737): the certificates that the handshakes of validations get.
+/// tls-alpn-01 (RFC 8737): the certificates that the handshakes of validations get. Such a handshake says the name and not the
+/// order, so orders for one name take turns, as those for its P-256 and its RSA certificate. `present` and `clean_up`
+/// run on one strand.
 class tls_alpn_solver final : public solver {
 public:
-    explicit tls_alpn_solver(std::shared_ptr<clock> time) : clock_{std::move(time)} {}
+    tls_alpn_solver(asio::any_io_executor strand, std::shared_ptr<clock> time)
+        : clock_{std::move(time)}, cleaned_up_{std::move(strand)} {}
 
     challenge_type type() const noexcept override { return challenge_type::tls_alpn_01; }
     asio::awaitable<void> present(challenge_answer) override;
@@ -24,11 +31,18 @@ public:
     /// For the server name of a validation; null if none of it is in progress.
     certificate_ptr find(std::string_view server_name) const;
 
+    /// CAs validate in seconds. Two orders for several names that each wait for one of the other's would wait for ever;
+    /// afterwards the last one presented answers.
+    static constexpr std::chrono::minutes turn_wait{1};
+
 private:
+    bool is_taken(const challenge_answer&) const;
+    asio::awaitable<void> wait_for_turn(challenge_answer);
+
     std::shared_ptr<clock> clock_;
+    event cleaned_up_;
     mutable std::mutex mutex_;
-    /// By the server name that the CA sends. Two orders for one name may be in progress: the last one presented
-    /// answers.
+    /// By the identifier; with the token.
     std::multimap<std::string, std::pair<std::string, certificate_ptr>, std::less<>> by_name_;
 };
 

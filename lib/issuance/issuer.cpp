@@ -29,9 +29,10 @@ bool is_refusal(const std::exception_ptr& thrown) {
 }
 
 /// The same for an order that says what it replaces: an answer that is no problem document is none that a CA gives
-/// to an order that it can take.
+/// to an order that it can take. What an account is told, it is told with `replaces` and without.
 bool refuses_replacement(const std::exception_ptr& thrown) {
-    return is_refusal(thrown) || describe(thrown).code == errc::http_status;
+    const auto code = describe(thrown).code;
+    return code == errc::http_status || (is_refusal(thrown) && code != errc::account_does_not_exist);
 }
 
 /// The CA certainly did nothing about the request.
@@ -92,7 +93,6 @@ asio::awaitable<acme::order> issuer::place(
     std::vector<presented> answers;
     learned.try_again = false;
     learned.not_authorized.clear();
-    learned.not_a_replacement = false;
     auto what = "the order for " + to_string(names);
     auto steps =
         place_steps(client, std::move(names), std::move(replaces), learned, answers, std::move(before_validation));
@@ -136,12 +136,12 @@ asio::awaitable<acme::order> issuer::new_order(
     auto placed = co_await as_outcome(client.new_order(names, std::move(replaces)));
     if (!placed.thrown || !refuses_replacement(placed.thrown))
         co_return placed.get();
-    learned.not_a_replacement = true;
     // It may be replaced already, or of another account: a reason to order without, not to let it expire.
+    learned.not_a_replacement = learned.try_again = true;
     log_(
         log_level::warning, "the CA does not take the order for {} as a replacement; ordering without: {}",
         to_string(names), describe(placed.thrown).text);
-    co_return co_await client.new_order(std::move(names));
+    std::rethrow_exception(placed.thrown);
 }
 
 asio::awaitable<void> issuer::authorize(
@@ -213,6 +213,10 @@ asio::awaitable<void> issuer::wait_authorized(acme::client& client, lessons& lea
     learned.try_again = std::all_of(refused.begin(), refused.end(), [&](const presented* one) {
         return choose_challenge(one->offer, options_.challenges, learned.failed) != nullptr;
     });
+    if (learned.try_again)
+        log_(
+            log_level::warning, "the challenge for {} failed; trying another one",
+            refused.front()->answer.name.value());
     std::rethrow_exception(invalid);
 }
 

@@ -40,12 +40,12 @@ public:
         /// Of these the validation failed in the last order, or may have: the CA may have been told of the challenge, and
         /// nobody knows what came of it.
         std::vector<identifier> not_authorized;
-        bool not_a_replacement = false;  ///< the CA did not take the last order as one
-        bool try_again = false;          ///< another challenge is left to try
+        bool not_a_replacement = false;  ///< the CA did not take an order as one: none says again what it replaces
+        bool try_again = false;          ///< without `replaces`, or with another challenge
     };
 
     /// From newOrder to an order that can be finalized. `replaces`: the id of a certificate (RFC 9773, section 5), or
-    /// empty; a CA that refuses it gets the order once more without. Challenges are cleaned up whatever happens.
+    /// empty. Challenges are cleaned up whatever happens.
     /// `learned` must outlive it. `before_validation`, if there is one, is awaited before the CA is told of a challenge.
     using step = std::function<asio::awaitable<void>()>;
     asio::awaitable<acme::order> place(

@@ -117,7 +117,11 @@ asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
-    co_await restore_memory();
+    auto restored = co_await restored_or_not();
+    if (restored.thrown && wanted.why != purpose::renewal)
+        if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, false))
+            co_return loaded;
+    restored.get();
     if (wanted.why != purpose::renewal) {
         if (auto loaded = co_await admit_and_load(wanted))
             co_return loaded;
@@ -159,9 +163,9 @@ asio::awaitable<certificate_ptr> certificate_keeper::attempts(job wanted) {
         auto result = co_await as_outcome(attempt(wanted, so_far));
         if (!result.thrown)
             co_return *result.value;
-        if (!orders_.tries_again(wanted.names, so_far, result.thrown))
+        if (!orders_.tries_again(so_far, result.thrown))
             std::rethrow_exception(result.thrown);
-        co_await limits_.pass_again(wanted.names, kind_of(wanted));
+        co_await limits_.pass_again(wanted.names, orders_.kind_of(wanted.key, wanted.names, so_far));
     }
 }
 
@@ -185,7 +189,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
         co_await orders_.drop_pending(wanted.key);  // its certificate will not be better the next time
         std::rethrow_exception(unusable);
     }
-    const auto kind = kind_of(wanted);
+    const auto kind = orders_.kind_of(wanted.key, wanted.names, so_far);
     limits_.issued(wanted.names, kind);
     context_.tell(kind.renewal ? event_type::renewed : event_type::obtained, wanted.names, [&](manager_event& event) {
         event.key = obtained->key().type();
@@ -274,6 +278,14 @@ asio::awaitable<void> certificate_keeper::restore_memory() {
     co_await restoring_.run("memory", start);
 }
 
+/// Without it nothing is ordered, since limits may be used up; what the store has is served all the same.
+asio::awaitable<outcome<void>> certificate_keeper::restored_or_not() {
+    auto restored = co_await as_outcome<void>(restore_memory());
+    if (restored.thrown && describe(restored.thrown).is_cancellation())
+        std::rethrow_exception(restored.thrown);
+    co_return restored;
+}
+
 asio::awaitable<bool> certificate_keeper::read_memory() {
     auto keys = context_.all.memory_keys();
     keys.emplace_back(hosts_key);
@@ -302,7 +314,7 @@ void certificate_keeper::memory_is_there() {
     restored_ = true;
     clock_.state_read();
     limits_.restore();
-    plan_.plan_hosts();  // the store's list is in force
+    plan_.plan_all();  // what was loaded before knew of no failure, and the store's list is in force
 }
 
 void certificate_keeper::forget_failures(const identifier& name) {
@@ -322,8 +334,9 @@ void certificate_keeper::forget_failures(const identifier& name) {
 }
 
 asio::awaitable<void> certificate_keeper::restore_and_load() {
-    co_await restore_memory();
+    auto restored = co_await restored_or_not();
     co_await shelf_.load_each();
+    restored.get();
 }
 
 asio::awaitable<void> certificate_keeper::load_all() {

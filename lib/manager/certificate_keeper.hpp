@@ -55,7 +55,7 @@ public:
     /// The application changed its mind about `name`, or mended what failed.
     void forget_failures(const identifier& name);
     order_kind kind_of(const std::string& key, const std::vector<identifier>& names) const {
-        return orders_.kind_of(key, names);
+        return orders_.kind_of(key, names, {});
     }
 
     /// After a renewal that nobody remembers as a failure, such as one that joined a handshake's flight.
@@ -87,13 +87,14 @@ private:
     asio::awaitable<certificate_ptr> load_or_order(job, vault_lease, order_desk::course&);
     asio::awaitable<void> restore_and_load();
     asio::awaitable<void> restore_memory();
+    asio::awaitable<outcome<void>> restored_or_not();
     asio::awaitable<bool> read_memory();
     std::exception_ptr why_unusable(const certificate_ptr&, const identifier&) const;
     certificate_record make_record(const job&, const certificate_ptr&) const;
     key_type type_of(const job&) const;
     void remember_failure(const job&, std::exception_ptr);
     void refuse_failed(const job&) const;
-    order_kind kind_of(const job& wanted) const { return orders_.kind_of(wanted.key, wanted.names); }
+    order_kind kind_of(const job& wanted) const { return kind_of(wanted.key, wanted.names); }
 
     const manager_context& context_;
     certificate_shelf& shelf_;

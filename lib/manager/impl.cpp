@@ -115,7 +115,7 @@ manager::impl::impl(asio::any_io_executor given, manager_options chosen)
           options.parsed_certificates_max,
           [this](const held_ptr& damaged, const error& why) { shelf.drop_damaged(damaged, why); }, preferred},
       http_01{std::make_shared<http_solver>()},
-      tls_alpn_01{std::make_shared<tls_alpn_solver>(options.clock)},
+      tls_alpn_01{std::make_shared<tls_alpn_solver>(strand, options.clock)},
       tasks{strand, report_failures()},
       safe{
           strand,

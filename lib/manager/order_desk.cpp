@@ -24,7 +24,6 @@ asio::awaitable<certificate_ptr> order_desk::place(
     // What the attempt before taught stays, what came of it does not.
     learned.try_again = false;
     learned.not_authorized.clear();
-    learned.not_a_replacement = false;
     const auto client = co_await accounts_.client();
     so_far.client_ = client;
     // Its answer has the CA's date.
@@ -33,15 +32,11 @@ asio::awaitable<certificate_ptr> order_desk::place(
     clock_.require();
     if (auto found = co_await resume_pending(key, names, client))
         co_return found;
-    auto kind = kind_of(key, names);
+    const auto kind = kind_of(key, names, so_far);
     limits_.order(names, kind);
     const issuer::step kept = [this, names, kind] { return limits_.order_kept(names, kind); };
-    auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key), learned, kept));
+    auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key, so_far), learned, kept));
     limits_.validated(names, learned.not_authorized);
-    if (learned.not_a_replacement) {
-        kind.replaces = false;
-        limits_.ordered(names, kind);
-    }
     if (placed.thrown)
         limits_.not_issued(names, kind);  // nothing was finalized
     auto ready = placed.get();
@@ -55,14 +50,12 @@ asio::awaitable<certificate_ptr> order_desk::place(
     co_return completed.get();
 }
 
-bool order_desk::tries_again(const std::vector<identifier>& names, course& so_far, std::exception_ptr thrown) {
+bool order_desk::tries_again(course& so_far, std::exception_ptr thrown) {
     const auto failed = describe(thrown);
     if (failed.is_cancellation())
         return false;
-    if (so_far.learned_.try_again) {
-        context_.log(log_level::warning, "the challenge for {} failed; trying another one", to_string(names));
+    if (so_far.learned_.try_again)
         return true;
-    }
     if (so_far.registered_again_ || failed.code != errc::account_does_not_exist)
         return false;
     context_.log(log_level::warning, "the CA has forgotten the account; registering its key again");
@@ -121,12 +114,14 @@ asio::awaitable<certificate_ptr> order_desk::resume_pending(
     if (found)
         co_return found;
     if (!over && pending->directory_url == context_.options.directory_url)
-        limits_.may_be_issued(names, kind_of(key, names));
+        limits_.may_be_issued(names, kind_of(key, names, {}));
     co_await drop_pending(std::move(key));
     co_return nullptr;
 }
 
-std::string order_desk::replaces(const std::string& key) const {
+std::string order_desk::replaces(const std::string& key, const course& so_far) const {
+    if (so_far.learned_.not_a_replacement)
+        return {};
     const auto record = context_.all.certificate(key);
     std::string id;
     // A CA that stumbles over it may say so in any way: after some failures the order goes without.
@@ -140,7 +135,8 @@ std::string order_desk::replaces(const std::string& key) const {
     return id;
 }
 
-order_kind order_desk::kind_of(const std::string& key, const std::vector<identifier>& names) const {
+order_kind order_desk::kind_of(
+    const std::string& key, const std::vector<identifier>& names, const course& so_far) const {
     order_kind kind;
     const auto record = context_.all.certificate(key);
     kind.renewal = record.has_value();
@@ -149,7 +145,7 @@ order_kind order_desk::kind_of(const std::string& key, const std::vector<identif
         const auto other = context_.all.certificate(for_kind(key, evercert::kind_of(type)));
         kind.repeats = kind.repeats || (other && limits_.is_repeat(*other, names));
     }
-    kind.replaces = !replaces(key).empty();
+    kind.replaces = !replaces(key, so_far).empty();
     return kind;
 }
 

@@ -40,12 +40,13 @@ public:
     asio::awaitable<certificate_ptr> place(
         std::string key, std::vector<identifier> names, key_type with, course& so_far);
     /// Whether another attempt makes sense after `place` threw this. It pays the limiters like the first.
-    bool tries_again(const std::vector<identifier>& names, course& so_far, std::exception_ptr thrown);
+    bool tries_again(course& so_far, std::exception_ptr thrown);
     /// Under the lease of `key`: its order came to its end. Throws nothing but cancellation. A store that fails keeps the
     /// record, and the next attempt finds out that it is over.
     asio::awaitable<void> drop_pending(std::string key);
 
-    order_kind kind_of(const std::string& key, const std::vector<identifier>& names) const;
+    /// What the next attempt would be.
+    order_kind kind_of(const std::string& key, const std::vector<identifier>& names, const course& so_far) const;
 
     /// So many failures in a row, and the order does not say any more what it replaces.
     static constexpr int replaces_failures_max = 3;
@@ -54,7 +55,7 @@ private:
     asio::awaitable<certificate_ptr> resume_pending(
         std::string key, std::vector<identifier> names, std::shared_ptr<acme::client>);
     asio::awaitable<void> save_pending(std::string key, std::string order_url, private_key);
-    std::string replaces(const std::string& key) const;
+    std::string replaces(const std::string& key, const course&) const;
 
     const manager_context& context_;
     account_keeper& accounts_;

@@ -161,8 +161,11 @@ asio::awaitable<void> order_limits::pass_poll() {
 void order_limits::order(const std::vector<identifier>& names, order_kind kind) {
     check_ledger(names, kind);
     const auto now = context_.counted_time();
-    context_.all.with_ledger([&](ledger& book) { book.may_fail(names, now); });
-    ordered(names, kind);
+    context_.all.with_ledger([&](ledger& book) {
+        book.may_fail(names, now);
+        book.ordered(names, kind, now);
+    });
+    ledger_changed();
 }
 
 asio::awaitable<void> order_limits::order_kept(std::vector<identifier> names, order_kind kind) {
@@ -172,12 +175,6 @@ asio::awaitable<void> order_limits::order_kept(std::vector<identifier> names, or
         if (shards.test(static_cast<std::size_t>(shard)))
             keys.push_back(ledger_key(context_.options.directory_url, shard));
     co_await context_.safe.saved_or_failed(std::move(keys));
-}
-
-void order_limits::ordered(const std::vector<identifier>& names, order_kind kind) {
-    const auto now = context_.counted_time();
-    context_.all.with_ledger([&](ledger& book) { book.ordered(names, kind, now); });
-    ledger_changed();
 }
 
 void order_limits::issued(const std::vector<identifier>& names, order_kind kind) {

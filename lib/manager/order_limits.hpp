@@ -34,13 +34,12 @@ public:
     asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind);
     asio::awaitable<void> pass_poll();
 
-    /// Count an order and the validation of its names against the CA's limits, right before it is sent; throws `errc::rate_limited` if others have used
-    /// them up since `pass`.
+    /// Count an order and the validation of its names against the CA's limits, right before it is sent; throws
+    /// `errc::rate_limited` if others have used them up since `pass`.
     void order(const std::vector<identifier>& names, order_kind);
     /// Until what `order` counted is in the store, as far as that can be: a crash must not forget what the CA counts from then.
     asio::awaitable<void> order_kept(std::vector<identifier> names, order_kind);
     /// What became of it: see `ledger`.
-    void ordered(const std::vector<identifier>& names, order_kind);
     void issued(const std::vector<identifier>& names, order_kind);
     void may_be_issued(const std::vector<identifier>& names, order_kind);
     void not_issued(const std::vector<identifier>& names, order_kind);

@@ -123,6 +123,29 @@ TEST_CASE("whatever a CA has against `replaces`, the order goes on at once witho
     CHECK(site.heard(event_type::failed) == 0);
 }
 
+TEST_CASE("an order that the CA does not take as a replacement keeps the limits that replacements are exempt from") {
+    test::simulated_site site{[](manager_options& options) {
+        ca_limits limits;
+        limits.certificates_per_name_set = {1, std::chrono::days{7}};
+        limits.replacements_exempt = true;
+        options.limits = limits;
+    }};
+    site.start();
+    const auto first = site.cert("a.test");
+    const auto obtained = site.clock->wall();
+    site.pass(5 * day);
+    const auto now = site.clock->wall();
+    site.ca->renewal_windows(now - 2 * day, now - day);
+    site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
+    site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
+    REQUIRE(site.until([&] { return site.manager->find("a.test") != first; }, 3 * day));
+    CHECK(site.clock->wall() >= obtained + 7 * day);
+    CHECK(site.clock->wall() < obtained + 7 * day + 6h);  // jitter: a part of the wait
+    CHECK(site.heard(event_type::failed) == 1);
+    CHECK(site.ca->count("newOrder") == 4);
+    CHECK(site.ca->replaced().empty());
+}
+
 TEST_CASE("a window that had ended before the certificate was obtained does not renew it") {
     test::simulated_site site;
     site.start();

@@ -83,6 +83,26 @@ TEST_CASE("an item that cannot be read keeps no other from memory and renewal, a
     CHECK(it.site.manager->find("m.test"));
 }
 
+TEST_CASE("what the store has is served although the limits cannot be read, but nothing is ordered") {
+    troubled_site it;
+    it.site.start();
+    it.site.cert("a.test");
+    it.site.stop();
+    for (const auto& key : it.site.run(it.made->list("limits/")))
+        it.made->unreadable.insert(key);
+    REQUIRE_FALSE(it.made->unreadable.empty());
+    it.site.restart();
+    it.site.pass(10s);
+    CHECK(it.site.manager->find("a.test"));
+    CHECK_FALSE(it.site.ask("b.test"));
+    it.site.pass(70 * day);
+    CHECK(it.site.ca->count("newOrder") == 1);
+    it.made->unreadable.clear();
+    it.site.pass(6min);
+    CHECK(it.site.ca->count("newOrder") == 2);
+    CHECK(it.site.cert("b.test"));
+}
+
 TEST_CASE("a manager that is stopped while a lock is released ends all the same") {
     troubled_site it;
     it.site.start();
