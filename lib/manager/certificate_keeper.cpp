@@ -111,7 +111,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
 asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
     const in_progress_mark marked{context_.all, wanted.key};
     auto result = co_await as_outcome(fetch(wanted));
-    if (result.thrown && wanted.why == purpose::renewal)
+    // Without what the store has nothing was tried, and what is remembered would be overwritten by it.
+    if (result.thrown && wanted.why == purpose::renewal && restored_)
         remember_failure(wanted, result.thrown);
     co_return result.get();
 }

@@ -156,6 +156,11 @@ void simulated_disk::has_locks(bool has) {
     machine_->has_locks = has;
 }
 
+void simulated_disk::has_links(bool has) {
+    const std::lock_guard lock{machine_->mutex};
+    machine_->has_links = has;
+}
+
 void simulated_disk::create_folder(const std::string& path) {
     const std::lock_guard lock{machine_->mutex};
     auto at = machine_->image.root();

@@ -50,6 +50,7 @@ public:
     std::uint64_t wrong_from = 0;
     std::optional<std::uint64_t> room_left;
     bool has_locks = true;
+    bool has_links = true;
     std::int64_t processes = 0;
     std::uint64_t open_files = 0;  ///< so far: the next one's number
 };

@@ -82,6 +82,8 @@ public:
     void room(std::optional<std::uint64_t> bytes);
     /// False: the file system has no flock, ENOLCK.
     void has_locks(bool);
+    /// False: it has no hard links, EPERM.
+    void has_links(bool);
 
     // What a person at the machine does. None of it is an operation, and all of it is durable. They throw
     // `std::system_error`.

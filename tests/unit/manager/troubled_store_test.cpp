@@ -21,6 +21,10 @@ public:
         return next_->load(std::move(key));
     }
     asio::awaitable<void> save(std::string key, std::string value, lease under) override {
+        if (unwritable && key.starts_with(*unwritable))
+            throw error{errc::store_failed, "cannot write " + key + ": No space left on device"};
+        if (before_save)
+            before_save(key);
         return next_->save(std::move(key), std::move(value), std::move(under));
     }
     asio::awaitable<void> remove(std::string key) override { return next_->remove(std::move(key)); }
@@ -39,6 +43,8 @@ public:
     }
 
     std::set<std::string> unreadable;
+    std::optional<std::string> unwritable;  ///< what begins so
+    std::function<void(const std::string& key)> before_save;
     std::string slow_to_release;
     std::function<void()> while_releasing;
 
@@ -58,6 +64,7 @@ struct troubled_site {
     test::simulated_site site{[](auto& options) {
         options.order_ceiling = {};
         options.renewal_info = false;
+        options.limits = ca_limits{.failed_authorizations = {5, 1h}};
     }};
 };
 
@@ -101,6 +108,23 @@ TEST_CASE("what the store has is served although the limits cannot be read, but 
     it.site.pass(6min);
     CHECK(it.site.ca->count("newOrder") == 2);
     CHECK(it.site.cert("b.test"));
+}
+
+TEST_CASE(
+    "what an order may cost is in the store before the CA is told to validate, or the disk said that it cannot be") {
+    troubled_site it;
+    int counted = 0;
+    it.made->before_save = [&](const std::string& key) {
+        const bool validates = it.site.logged(log_level::info, "challenge for a.test") > 0;
+        counted += key.starts_with("ledger/") && !validates;
+    };
+    it.site.start();
+    it.site.cert("a.test");
+    CHECK(counted == 1);
+    it.made->before_save = nullptr;
+    it.made->unwritable = "ledger/";
+    CHECK(it.site.cert("b.test"));
+    CHECK(it.site.logged(log_level::error, "cannot write ledger/") > 0);
 }
 
 TEST_CASE("a manager that is stopped while a lock is released ends all the same") {

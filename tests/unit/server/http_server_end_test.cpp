@@ -154,6 +154,10 @@ TEST_CASE("server options out of range are refused when the server is made") {
     };
     CHECK(made([](auto& o) { o.head_timeout = 0ms; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.idle_timeout = -1ms; }) == errc::invalid_options);
+    // Forever is longer than any clock counts.
+    CHECK(made([](auto& o) { o.request_timeout = std::chrono::milliseconds::max(); }) == errc::invalid_options);
+    CHECK(made([](auto& o) { o.rate_grace = std::chrono::milliseconds::max(); }) == errc::invalid_options);
+    CHECK_FALSE(made([](auto& o) { o.request_timeout = std::chrono::days{3650}; }));
     CHECK(made([](auto& o) { o.head_max = 10; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.connections.connections_max = 0; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.keep_alive_requests_max = 0; }) == errc::invalid_options);

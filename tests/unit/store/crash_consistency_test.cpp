@@ -158,14 +158,15 @@ simulated_disk::random_source draws(unsigned seed) {
 }
 
 /// False if the run was over before.
-bool crash_at(std::uint64_t n, kind what, unsigned seed, outage how) {
+bool crash_at(std::uint64_t n, kind what, bool has_links, unsigned seed, outage how) {
     simulated_disk machine{draws(seed)};
+    machine.has_links(has_links);
     machine.create_folder("/var");
     run first{what, machine};
     machine.crash_after(n);
     first.live();
     const bool crashed = machine.is_off();
-    CAPTURE(n, seed);
+    CAPTURE(n, has_links, seed);
     machine.restart(how);
     first.open();
     first.check_values();
@@ -185,29 +186,33 @@ bool crash_at(std::uint64_t n, kind what, unsigned seed, outage how) {
 
 TEST_CASE("after a power cut at any operation each value is the old or the new one, whole") {
     const auto what = GENERATE(kind::folder, kind::one_file);
+    const bool has_links = GENERATE(true, false);
     const auto seed = GENERATE(0u, 1u, 2u, 3u, 4u, 5u);
     std::uint64_t n = 0;
-    while (crash_at(n, what, seed, outage::power))
+    while (crash_at(n, what, has_links, seed, outage::power))
         ++n;
     CHECK(n > 60);
 }
 
 TEST_CASE("after a kill at any operation, and a power cut later, each value is the old or the new one, whole") {
     const auto what = GENERATE(kind::folder, kind::one_file);
+    const bool has_links = GENERATE(true, false);
     const auto seed = GENERATE(0u, 7u, 8u);
     std::uint64_t n = 0;
-    while (crash_at(n, what, seed, outage::processes))
+    while (crash_at(n, what, has_links, seed, outage::processes))
         ++n;
     CHECK(n > 60);
 }
 
 TEST_CASE("a disk that fails at any operation is an error, loses nothing, and is used again when it works") {
     const auto what = GENERATE(kind::folder, kind::one_file);
+    const bool has_links = GENERATE(true, false);
     const auto wrong = GENERATE(fault::full, fault::read_only, fault::broken);
-    CAPTURE(what, wrong);
+    CAPTURE(what, has_links, wrong);
     for (std::uint64_t n = 0, failures = 1; failures > 0; ++n) {
         CAPTURE(n);
         simulated_disk machine;
+        machine.has_links(has_links);
         machine.create_folder("/var");
         run self{what, machine};
         self.open();

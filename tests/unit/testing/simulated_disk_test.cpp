@@ -208,6 +208,21 @@ TEST_CASE("a lock is its open file's, and ends with it") {
     CHECK(self.failed == std::errc::no_lock_available);
 }
 
+TEST_CASE("a file system without hard links says so, and links nothing") {
+    simulated_disk machine;
+    hand self{machine};
+    self.write("a", "text");
+    machine.has_links(false);
+    self.at->link("a", *self.at, "b", self.failed);
+    CHECK(self.failed == std::errc::operation_not_permitted);
+    self.at->link("none", *self.at, "b", self.failed);
+    CHECK(self.failed == std::errc::no_such_file_or_directory);
+    CHECK_FALSE(machine.content("/tmp/b"));
+    machine.has_links(true);
+    self.at->link("a", *self.at, "b", self.failed);
+    CHECK_FALSE(self.failed);
+}
+
 TEST_CASE("a disk that is full, read-only or broken says so, from the operation on that it is told") {
     simulated_disk machine;
     hand self{machine};

@@ -388,6 +388,7 @@ TEST_CASE("options out of range are refused") {
     CHECK(made([](auto& o) { o.connections.connections_max = 0; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.handshakes.timeout = 0ms; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.handshakes.timeout_when_full = 0ms; }) == errc::invalid_options);
+    CHECK(made([](auto& o) { o.handshakes.timeout = std::chrono::milliseconds::max(); }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.handshakes.in_progress_max = 0; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.handshakes.awaiting_certificate_max = 0; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.tls.client_ca_file = "roots"; }) == errc::invalid_options);

@@ -30,6 +30,16 @@ TEST_CASE("names that are longer than what a session is bound to are told apart"
     });
 }
 
+TEST_CASE("a session lasts a day: so its ticket says, and so the session within has it") {
+    clients all{GENERATE(TLS1_2_VERSION, TLS1_3_VERSION)};
+    constexpr std::chrono::seconds day = std::chrono::days{1};
+    CHECK(SSL_CTX_get_timeout(all.server_context.native_handle()) == day.count());
+    test::run_io([&](asio::io_context&) -> asio::awaitable<void> {
+        const auto first = co_await all.connect("a.test", nullptr);
+        CHECK(SSL_SESSION_get_ticket_lifetime_hint(first.session.get()) == static_cast<unsigned long>(day.count()));
+    });
+}
+
 TEST_CASE("who resumes a session is shown no certificate: one that cannot be used any more is no obstacle") {
     clients all{GENERATE(TLS1_2_VERSION, TLS1_3_VERSION)};
     test::run_io([&](asio::io_context&) -> asio::awaitable<void> {
