@@ -5,6 +5,7 @@
 
 #include "base/outcome.hpp"
 #include "catch.hpp"
+#include "forwarding_store.hpp"
 #include "ledger/ending_map.hpp"
 #include "manager/records.hpp"
 #include "simulated_site.hpp"
@@ -17,11 +18,10 @@ namespace {
 constexpr auto interval = 1h;
 
 /// A store that knows what is saved without the lease of its key.
-class leased_store final : public store {
+class leased_store final : public test::forwarding_store {
 public:
-    explicit leased_store(std::shared_ptr<evercert::clock> time) : next{memory_store(std::move(time))} {}
+    explicit leased_store(std::shared_ptr<evercert::clock> time) : forwarding_store{memory_store(std::move(time))} {}
 
-    asio::awaitable<std::optional<std::string>> load(std::string key) override { return next->load(std::move(key)); }
     asio::awaitable<void> save(std::string key, std::string value, lease under) override {
         if (!under.token)
             without_lease.insert(key.substr(0, key.find('/')));
@@ -31,16 +31,7 @@ public:
         if (forgetful)
             throw error{errc::store_failed, "the disk did not answer"};
     }
-    asio::awaitable<void> remove(std::string key) override { return next->remove(std::move(key)); }
-    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
-        return next->list(std::move(prefix));
-    }
-    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
-        return next->lock(std::move(key), length);
-    }
-    asio::awaitable<void> unlock(lease given) override { return next->unlock(std::move(given)); }
 
-    const std::shared_ptr<store> next;
     std::set<std::string> without_lease;
     bool failing = false;
     bool forgetful = false;

@@ -9,6 +9,7 @@
 #include "base/within.hpp"
 #include "catch.hpp"
 #include "certificates.hpp"
+#include "forwarding_store.hpp"
 #include "manager/records.hpp"
 #include "simulated_site.hpp"
 
@@ -20,38 +21,35 @@ namespace {
 constexpr auto day = std::chrono::days{1};
 
 /// A store that other processes use too: it counts, and a test steps in before a save.
-class watched_store final : public store {
+class watched_store final : public test::forwarding_store {
 public:
-    explicit watched_store(std::shared_ptr<evercert::clock> time) : next_{memory_store(std::move(time))} {}
+    explicit watched_store(std::shared_ptr<evercert::clock> time) : forwarding_store{memory_store(std::move(time))} {}
 
     asio::awaitable<std::optional<std::string>> load(std::string key) override {
         ++loads[key];
         while (hangs)
             co_await clock_of->sleep_for(1s);
-        co_return co_await next_->load(std::move(key));
+        co_return co_await next->load(std::move(key));
     }
     asio::awaitable<void> save(std::string key, std::string value, lease under) override {
         if (before_save)
             co_await before_save(key);
         if (failing)
             throw error{errc::store_failed, "the disk is full"};
-        co_await next_->save(std::move(key), std::move(value), std::move(under));
+        co_await next->save(std::move(key), std::move(value), std::move(under));
     }
     asio::awaitable<void> remove(std::string key) override {
         held_at_removal[key] = held;
-        return next_->remove(std::move(key));
-    }
-    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
-        return next_->list(std::move(prefix));
+        return next->remove(std::move(key));
     }
     asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
-        auto given = co_await next_->lock(key, length);
+        auto given = co_await next->lock(key, length);
         held.insert(key);
         co_return given;
     }
     asio::awaitable<void> unlock(lease given) override {
         held.erase(given.key);
-        return next_->unlock(std::move(given));
+        return next->unlock(std::move(given));
     }
 
     std::map<std::string, int> loads;
@@ -61,11 +59,6 @@ public:
     bool hangs = false;
     std::shared_ptr<evercert::clock> clock_of;
     std::function<asio::awaitable<void>(std::string)> before_save;
-
-    std::shared_ptr<store> next() const { return next_; }
-
-private:
-    std::shared_ptr<store> next_;
 };
 
 class shared_site {
@@ -86,9 +79,9 @@ public:
         site.start();
     }
 
-    std::string stored(const std::string& key) { return site.run(kept->next()->load(key)).value_or(""); }
+    std::string stored(const std::string& key) { return site.run(kept->next->load(key)).value_or(""); }
     /// As another process saves it.
-    void put(const std::string& key, const std::string& value) { site.run(kept->next()->save(key, value)); }
+    void put(const std::string& key, const std::string& value) { site.run(kept->next->save(key, value)); }
 
     test::simulated_site site;
     std::shared_ptr<watched_store> kept;
@@ -117,9 +110,9 @@ TEST_CASE("a second attempt waits for the limiter without the lease, and looks i
     it.site.pass(1min);
     CHECK_FALSE(asked.ended());
     CHECK(it.kept->held.empty());
-    auto locking = within(*it.site.clock, 1s, "locking", it.kept->next()->lock("certificates/a.test", 10s));
+    auto locking = within(*it.site.clock, 1s, "locking", it.kept->next->lock("certificates/a.test", 10s));
     const auto held = it.site.run(std::move(locking));
-    it.site.run(it.kept->next()->unlock(held));
+    it.site.run(it.kept->next->unlock(held));
     const int loads = it.kept->loads["certificates/a.test"];
     REQUIRE(it.site.until([&] { return asked.ended(); }, 2h));
     CHECK(asked.take()->covers("a.test"));
@@ -151,9 +144,9 @@ TEST_CASE("who has lost the lease while saving takes the later certificate that 
         if (key != "certificates/a.test" || std::exchange(done, true))
             co_return;
         it.site.clock->step(31min);  // the lease is over
-        const auto other = co_await it.kept->next()->lock(key, 10s);
-        co_await it.kept->next()->save(key, later, other);
-        co_await it.kept->next()->unlock(other);
+        const auto other = co_await it.kept->next->lock(key, 10s);
+        co_await it.kept->next->save(key, later, other);
+        co_await it.kept->next->unlock(other);
     };
     const auto got = it.site.cert("a.test");
     CHECK(done);
@@ -165,7 +158,7 @@ TEST_CASE("who has lost the lease while saving takes the later certificate that 
 
 TEST_CASE("a lock that somebody else has is waited for as long as lock_wait, and the error says what to do") {
     shared_site it{[](auto& options) { options.lock_wait = 1min; }};
-    const auto held = it.site.run(it.kept->next()->lock("certificates/a.test", 3h));
+    const auto held = it.site.run(it.kept->next->lock("certificates/a.test", 3h));
     const auto before = it.site.time.elapsed();
     auto asked = as_outcome(it.site.manager->cert("a.test"));
     auto outcome = it.site.time.run(std::move(asked), 1h);
@@ -175,7 +168,7 @@ TEST_CASE("a lock that somebody else has is waited for as long as lock_wait, and
         outcome.get(),
         Catch::Matchers::ContainsSubstring("lock_wait") && Catch::Matchers::ContainsSubstring("certificates/a.test"));
     CHECK(it.site.ca->count("newOrder") == 0);
-    it.site.run(it.kept->next()->unlock(held));
+    it.site.run(it.kept->next->unlock(held));
     it.site.pass(5min);
     CHECK(it.site.cert("a.test"));
 }
@@ -221,10 +214,10 @@ TEST_CASE("a certificate that ended long ago is removed while its lease is held,
     it.site.cert("a.test");
     it.site.manager->set_hosts({"b.test"});
     it.site.pass(90 * day);
-    const auto held = it.site.run(it.kept->next()->lock("certificates/a.test", 72h));
+    const auto held = it.site.run(it.kept->next->lock("certificates/a.test", 72h));
     it.site.pass(2 * day);
     CHECK_FALSE(it.stored("certificates/a.test").empty());
-    it.site.run(it.kept->next()->unlock(held));
+    it.site.run(it.kept->next->unlock(held));
     it.site.pass(1 * day);
     CHECK(it.stored("certificates/a.test").empty());
     REQUIRE(it.kept->held_at_removal.contains("certificates/a.test"));

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "base/outcome.hpp"
 #include "catch.hpp"
+#include "forwarding_store.hpp"
 #include "http/client.hpp"
 #include "manager/records.hpp"
 #include "process.hpp"
@@ -16,24 +17,16 @@ namespace {
 constexpr auto day = std::chrono::days{1};
 
 /// One whose disk is full at times.
-class full_store final : public store {
+class full_store final : public test::forwarding_store {
 public:
-    asio::awaitable<std::optional<std::string>> load(std::string key) override { return kept->load(std::move(key)); }
+    using forwarding_store::forwarding_store;
+
     asio::awaitable<void> save(std::string key, std::string value, lease under) override {
         if (is_full)
             throw error{errc::store_failed, "the disk is full"};
-        co_await kept->save(std::move(key), std::move(value), std::move(under));
+        co_await next->save(std::move(key), std::move(value), std::move(under));
     }
-    asio::awaitable<void> remove(std::string key) override { return kept->remove(std::move(key)); }
-    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
-        return kept->list(std::move(prefix));
-    }
-    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
-        return kept->lock(std::move(key), length);
-    }
-    asio::awaitable<void> unlock(lease given) override { return kept->unlock(std::move(given)); }
 
-    std::shared_ptr<store> kept;
     bool is_full = false;
 };
 
@@ -175,36 +168,26 @@ TEST_CASE("a certificate that clients reject again and again costs an order a da
 namespace {
 
 /// A store that fails or hangs on demand.
-class moody_store final : public store {
+class moody_store final : public test::forwarding_store {
 public:
     explicit moody_store(std::shared_ptr<evercert::clock> clock)
-        : clock_{clock}, next_{memory_store(std::move(clock))} {}
+        : forwarding_store{memory_store(clock)}, clock_{std::move(clock)} {}
 
     enum class mood { good, fails, hangs };
     mood saving = mood::good;
     std::vector<std::string> saved;
 
-    asio::awaitable<std::optional<std::string>> load(std::string key) override { return next_->load(std::move(key)); }
     asio::awaitable<void> save(std::string key, std::string value, lease under) override {
         if (saving == mood::hangs)
             co_await clock_->sleep_for(std::chrono::hours{1000});
         if (saving == mood::fails)
             throw error{errc::store_failed, "the disk is full"};
         saved.push_back(key);
-        co_await next_->save(std::move(key), std::move(value), std::move(under));
+        co_await next->save(std::move(key), std::move(value), std::move(under));
     }
-    asio::awaitable<void> remove(std::string key) override { return next_->remove(std::move(key)); }
-    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
-        return next_->list(std::move(prefix));
-    }
-    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
-        return next_->lock(std::move(key), length);
-    }
-    asio::awaitable<void> unlock(lease held) override { return next_->unlock(std::move(held)); }
 
 private:
     std::shared_ptr<evercert::clock> clock_;
-    std::shared_ptr<store> next_;
 };
 
 std::size_t place_of(const std::vector<manager_event>& all, event_type type, const std::string& text = {}) {
@@ -250,11 +233,8 @@ TEST_CASE(
 
 TEST_CASE(
     "a certificate is taken back while the store is full, which is told, and the store has the one before later") {
-    const auto kept = std::make_shared<full_store>();
-    tried_site it{[&](auto& options) {
-        kept->kept = options.store;
-        options.store = kept;
-    }};
+    std::shared_ptr<full_store> kept;
+    tried_site it{[&](auto& options) { options.store = kept = std::make_shared<full_store>(options.store); }};
     const auto stored = [&] {
         const auto text = it.site.run(kept->load("certificates/a.test"));
         return read_certificate(boost::json::parse(text.value()).as_object()).certificate->get()->serial();

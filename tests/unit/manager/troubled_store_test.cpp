@@ -1,6 +1,7 @@
 // A store with one bad item, or one that is slow in the wrong moment.
 
 #include "catch.hpp"
+#include "forwarding_store.hpp"
 #include "simulated_site.hpp"
 
 using namespace evercert;
@@ -10,36 +11,29 @@ namespace {
 
 constexpr auto day = std::chrono::days{1};
 
-class troubled_store final : public store {
+class troubled_store final : public test::forwarding_store {
 public:
     troubled_store(std::shared_ptr<store> next, std::shared_ptr<evercert::clock> time)
-        : next_{std::move(next)}, time_{std::move(time)} {}
+        : forwarding_store{std::move(next)}, time_{std::move(time)} {}
 
     asio::awaitable<std::optional<std::string>> load(std::string key) override {
         if (unreadable.contains(key))
             throw error{errc::store_failed, "cannot open " + key + ": Too many levels of symbolic links"};
-        return next_->load(std::move(key));
+        return next->load(std::move(key));
     }
     asio::awaitable<void> save(std::string key, std::string value, lease under) override {
         if (unwritable && key.starts_with(*unwritable))
             throw error{errc::store_failed, "cannot write " + key + ": No space left on device"};
         if (before_save)
             before_save(key);
-        return next_->save(std::move(key), std::move(value), std::move(under));
-    }
-    asio::awaitable<void> remove(std::string key) override { return next_->remove(std::move(key)); }
-    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
-        return next_->list(std::move(prefix));
-    }
-    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
-        return next_->lock(std::move(key), length);
+        return next->save(std::move(key), std::move(value), std::move(under));
     }
     asio::awaitable<void> unlock(lease given) override {
         if (given.key.starts_with(slow_to_release) && while_releasing) {
             while_releasing();
             co_await time_->sleep_for(5s);
         }
-        co_await next_->unlock(std::move(given));
+        co_await next->unlock(std::move(given));
     }
 
     std::set<std::string> unreadable;
@@ -49,7 +43,6 @@ public:
     std::function<void()> while_releasing;
 
 private:
-    std::shared_ptr<store> next_;
     std::shared_ptr<evercert::clock> time_;
 };
 
