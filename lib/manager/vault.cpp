@@ -372,6 +372,9 @@ asio::awaitable<void> vault::save_rest() {
 }
 
 asio::awaitable<void> vault::saved_or_failed(std::vector<std::string> keys) {
+    const auto is_saved = [this](const std::string& key) { return key != saving_now_ && !is_unsaved(key); };
+    if (std::all_of(keys.begin(), keys.end(), is_saved))
+        co_return;
     if (!saving_)
         co_await save_rest();
     const auto is_to_come = [this](const std::string& key) {

@@ -101,7 +101,7 @@ public:
     void mark_unsaved_lazily(const std::string& key);
     /// Save what is marked and what could not be saved before. Throws nothing but cancellation.
     asio::awaitable<void> save_rest();
-    /// Until these, which are marked, have been saved once or could not be. Throws nothing but cancellation.
+    /// Until those of these that are marked have been saved once or could not be. Throws nothing but cancellation.
     asio::awaitable<void> saved_or_failed(std::vector<std::string> keys);
     /// Do that whenever there is something, until cancelled.
     asio::awaitable<void> keep_saving();

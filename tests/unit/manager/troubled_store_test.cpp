@@ -26,7 +26,9 @@ public:
             throw error{errc::store_failed, "cannot write " + key + ": No space left on device"};
         if (before_save)
             before_save(key);
-        return next->save(std::move(key), std::move(value), std::move(under));
+        if (slow_to_save && key.starts_with(*slow_to_save))
+            co_await time_->sleep_for(10s);
+        co_await next->save(std::move(key), std::move(value), std::move(under));
     }
     asio::awaitable<void> unlock(lease given) override {
         if (given.key.starts_with(slow_to_release) && while_releasing) {
@@ -38,6 +40,7 @@ public:
 
     std::set<std::string> unreadable;
     std::optional<std::string> unwritable;  ///< what begins so
+    std::optional<std::string> slow_to_save;
     std::function<void(const std::string& key)> before_save;
     std::string slow_to_release;
     std::function<void()> while_releasing;
@@ -118,6 +121,19 @@ TEST_CASE(
     it.made->unwritable = "ledger/";
     CHECK(it.site.cert("b.test"));
     CHECK(it.site.logged(log_level::error, "cannot write ledger/") > 0);
+}
+
+TEST_CASE("an order waits for no other save than that of what it may cost") {
+    const bool has_limits = GENERATE(true, false);
+    troubled_site it;
+    if (!has_limits)
+        it.site.restart([](auto& options) { options.limits.reset(); });
+    else
+        it.site.start();
+    it.made->slow_to_save = has_limits ? "ledger/" : "limits/";
+    const auto before = it.site.time.elapsed();
+    it.site.cert("a.test");
+    CHECK((it.site.time.elapsed() - before >= 10s) == has_limits);
 }
 
 TEST_CASE("a manager that is stopped while a lock is released ends all the same") {
