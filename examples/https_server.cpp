@@ -147,7 +147,7 @@ void run_on(asio::io_context& io, unsigned threads) {
 }
 
 int run(const settings& s) {
-    asio::io_context io{static_cast<int>(s.threads)};  // asio spares locks and wake-ups that fewer threads need not
+    asio::io_context io{static_cast<int>(s.threads)};  // told of one thread, asio wakes no other for what is posted
     evercert::manager manager{io, manager_options(s)};
     std::vector<evercert::identifier> hosts{s.hosts.begin(), s.hosts.end()};
     if (!hosts.empty())

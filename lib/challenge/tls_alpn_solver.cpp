@@ -24,9 +24,10 @@ asio::awaitable<void> tls_alpn_solver::wait_for_turn(challenge_answer answer) {
 }
 
 asio::awaitable<void> tls_alpn_solver::present(challenge_answer answer) {
-    if (is_taken(answer)) {
-        auto work =
-            within(*clock_, turn_wait, "the other validations of " + answer.name.value(), wait_for_turn(answer));
+    // Those who waited together are woken together: one of them is first, and the others wait on.
+    for (const auto until = clock_->steady() + turn_wait; is_taken(answer) && clock_->steady() < until;) {
+        const auto left = until - clock_->steady();
+        auto work = within(*clock_, left, "the other validations of " + answer.name.value(), wait_for_turn(answer));
         const auto waited = co_await as_outcome<void>(std::move(work));
         if (waited.thrown && describe(waited.thrown).code != errc::timed_out)
             std::rethrow_exception(waited.thrown);

@@ -29,10 +29,19 @@ bool is_refusal(const std::exception_ptr& thrown) {
 }
 
 /// The same for an order that says what it replaces: an answer that is no problem document is none that a CA gives
-/// to an order that it can take. What an account is told, it is told with `replaces` and without.
+/// to an order that it can take, unless what is in front of it is down. What an account is told, it is told with `replaces`
+/// and without.
 bool refuses_replacement(const std::exception_ptr& thrown) {
-    const auto code = describe(thrown).code;
-    return code == errc::http_status || (is_refusal(thrown) && code != errc::account_does_not_exist);
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const error& e) {
+        const auto* said = e.problem();
+        if (e.code() == errc::http_status)
+            return !said || said->status < 500;
+        return e.code() != errc::account_does_not_exist && is_refusal(thrown);
+    } catch (...) {
+        return false;
+    }
 }
 
 /// The CA certainly did nothing about the request.

@@ -84,6 +84,11 @@ asio::awaitable<void> certificate_keeper::renew(std::string key, semaphore::perm
     const auto record = context_.all.certificate(key);
     if (!record)
         co_return;
+    if (!restored_) {
+        // It was planned without the failures and the host list that the store has; `load_all` goes on trying.
+        plan_.plan_later(key, unremembered_wait);
+        co_return;
+    }
     context_.log(log_level::info, "renewing the certificate for {}", to_string(record->names()));
     job due{renewed_under(context_, key), record->names(), purpose::renewal};
     due.turn = std::make_shared<semaphore::permit>(std::move(turn));
@@ -111,8 +116,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
 asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
     const in_progress_mark marked{context_.all, wanted.key};
     auto result = co_await as_outcome(fetch(wanted));
-    // Without what the store has nothing was tried, and what is remembered would be overwritten by it.
-    if (result.thrown && wanted.why == purpose::renewal && restored_)
+    if (result.thrown && wanted.why == purpose::renewal)
         remember_failure(wanted, result.thrown);
     co_return result.get();
 }

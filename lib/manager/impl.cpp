@@ -227,7 +227,6 @@ void manager::impl::state_replaced(state_items saved) {
         self->accounts.reload();
         self->certificates.memory_is_there();
         self->on_trial.clear();
-        self->plan.plan_all();
         for (const auto& [key, value] : self->all.items())
             if (const auto at = saved.find(key); at == saved.end() || at->second != value)
                 self->safe.mark_unsaved(key);

@@ -1,5 +1,7 @@
 #include "manager/order_desk.hpp"
 
+#include <utility>
+
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -54,7 +56,8 @@ bool order_desk::tries_again(course& so_far, std::exception_ptr thrown) {
     const auto failed = describe(thrown);
     if (failed.is_cancellation())
         return false;
-    if (so_far.learned_.try_again)
+    // An attempt may end before it places an order, and teach nothing.
+    if (std::exchange(so_far.learned_.try_again, false))
         return true;
     if (so_far.registered_again_ || failed.code != errc::account_does_not_exist)
         return false;

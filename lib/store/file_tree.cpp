@@ -303,6 +303,9 @@ bool file_tree::pending::set_aside(const std::string& name, const std::string& a
     const auto content = read_whole(*original, file_size_max, folder_.path_of(name));
     const auto copy = writing_.open_file(as, file_use::create);
     write_whole(*copy, content, writing_.path_of(as));
+    // What it is a copy of was synced, and is to be replaced.
+    copy->sync(failed);
+    check_file(failed, "fsync the previous generation of", folder_.path_of(name));
     return true;
 }
 

@@ -178,10 +178,10 @@ public:
         of_.act(need::room, failed, [&] {
             const auto& target = folder_of(to);
             auto found = find_file(from, failed);
-            if (!failed && !of_.on->has_links)
-                failed = code(std::errc::operation_not_permitted);
             if (!failed && target->inside.contains(name))
                 failed = code(std::errc::file_exists);
+            if (!failed && !of_.on->has_links)
+                failed = code(std::errc::operation_not_permitted);
             if (!failed)
                 of_.on->image.set_name(target, name, std::move(found));
             return true;

@@ -75,6 +75,22 @@ TEST_CASE_METHOD(tls_alpn_setting, "of two orders for one name the second answer
     CHECK(solver.find("a.test") == nullptr);
 }
 
+TEST_CASE_METHOD(tls_alpn_setting, "of three orders for one name each has its turn") {
+    const challenge_answer first{"a.test", "t1", "t1.x"}, second{"a.test", "t2", "t2.x"}, third{"a.test", "t3", "t3.x"};
+    time.run(solver.present(first));
+    test::started<void> of_second{io.get_executor(), solver.present(second)};
+    test::started<void> of_third{io.get_executor(), solver.present(third)};
+    time.pass(duration{1});
+    time.run(solver.clean_up(first));
+    time.pass(duration{1});
+    REQUIRE(of_second.ended());
+    CHECK_FALSE(of_third.ended());
+    time.run(solver.clean_up(second));
+    time.pass(duration{1});
+    CHECK(of_third.ended());
+    CHECK(time.elapsed() < tls_alpn_solver::turn_wait);
+}
+
 TEST_CASE_METHOD(tls_alpn_setting, "two orders that a CA gave the same challenge answer both") {
     const challenge_answer both{"a.test", "t1", "t1.x"};
     time.run(solver.present(both));

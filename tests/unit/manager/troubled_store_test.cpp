@@ -24,11 +24,16 @@ public:
     asio::awaitable<void> save(std::string key, std::string value, lease under) override {
         if (unwritable && key.starts_with(*unwritable))
             throw error{errc::store_failed, "cannot write " + key + ": No space left on device"};
-        if (before_save)
-            before_save(key);
         if (slow_to_save && key.starts_with(*slow_to_save))
             co_await time_->sleep_for(10s);
-        co_await next->save(std::move(key), std::move(value), std::move(under));
+        co_await next->save(key, std::move(value), std::move(under));
+        if (after_save)
+            after_save(key);
+    }
+    asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
+        if (before_lock)
+            before_lock(key);
+        return next->lock(std::move(key), length);
     }
     asio::awaitable<void> unlock(lease given) override {
         if (given.key.starts_with(slow_to_release) && while_releasing) {
@@ -41,7 +46,8 @@ public:
     std::set<std::string> unreadable;
     std::optional<std::string> unwritable;  ///< what begins so
     std::optional<std::string> slow_to_save;
-    std::function<void(const std::string& key)> before_save;
+    std::function<void(const std::string& key)> before_lock;
+    std::function<void(const std::string& key)> after_save;
     std::string slow_to_release;
     std::function<void()> while_releasing;
 
@@ -106,18 +112,56 @@ TEST_CASE("what the store has is served although the limits cannot be read, but 
     CHECK(it.site.cert("b.test"));
 }
 
+TEST_CASE("an attempt that ends before it places an order is no reason for another one") {
+    troubled_site it;
+    it.site.restart([](auto& options) {
+        options.orders = {0s, 1};
+        options.order_ceiling = {};
+    });
+    const auto first = it.site.cert("a.test");
+    it.site.pass(5 * day);
+    const auto now = it.site.clock->wall();
+    it.site.ca->renewal_windows(now - 2 * day, now - day);
+    it.site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
+    it.made->before_lock = [&](const std::string& key) {
+        if (key.starts_with("certificates/") && it.site.ca->count("newOrder") > 1)
+            throw error{errc::store_failed, "cannot lock " + key + ": Read-only file system"};
+    };
+    it.site.pass(1 * day);
+    CHECK(it.site.ca->count("newOrder") == 2);
+    CHECK(it.site.heard(event_type::failed) > 0);
+    CHECK(it.site.manager->find("a.test") == first);
+    it.made->before_lock = nullptr;
+    it.site.pass(2 * day);
+    CHECK(it.site.manager->find("a.test") != first);
+}
+
+TEST_CASE("what the store has is served by a manager that does not run and cannot read its limits") {
+    troubled_site it;
+    it.site.start();
+    it.site.cert("a.test");
+    it.site.stop();
+    for (const auto& key : it.site.run(it.made->list("limits/")))
+        it.made->unreadable.insert(key);
+    it.site.make_manager();
+    CHECK(it.site.cert("a.test"));
+    CHECK_THROWS_AS(it.site.cert("b.test"), error);
+    CHECK(it.site.ca->count("newOrder") == 1);
+}
+
 TEST_CASE(
     "what an order may cost is in the store before the CA is told to validate, or the disk said that it cannot be") {
     troubled_site it;
-    int counted = 0;
-    it.made->before_save = [&](const std::string& key) {
-        const bool validates = it.site.logged(log_level::info, "challenge for a.test") > 0;
-        counted += key.starts_with("ledger/") && !validates;
+    it.made->slow_to_save = "ledger/";
+    std::vector<int> validations;
+    it.made->after_save = [&](const std::string& key) {
+        if (key.starts_with("ledger/"))
+            validations.push_back(it.site.ca->count("challenge"));
     };
     it.site.start();
     it.site.cert("a.test");
-    CHECK(counted == 1);
-    it.made->before_save = nullptr;
+    REQUIRE_FALSE(validations.empty());
+    CHECK(validations.front() == 0);
     it.made->unwritable = "ledger/";
     CHECK(it.site.cert("b.test"));
     CHECK(it.site.logged(log_level::error, "cannot write ledger/") > 0);
