@@ -62,6 +62,12 @@ struct troubled_site {
         site.make_manager();
     }
 
+    void cannot_read(const std::string& prefix) {
+        for (const auto& key : site.run(made->list(prefix)))
+            made->unreadable.insert(key);
+        REQUIRE_FALSE(made->unreadable.empty());
+    }
+
     std::shared_ptr<troubled_store> made;
     test::simulated_site site{[](auto& options) {
         options.order_ceiling = {};
@@ -97,9 +103,7 @@ TEST_CASE("what the store has is served although the limits cannot be read, but 
     it.site.start();
     it.site.cert("a.test");
     it.site.stop();
-    for (const auto& key : it.site.run(it.made->list("limits/")))
-        it.made->unreadable.insert(key);
-    REQUIRE_FALSE(it.made->unreadable.empty());
+    it.cannot_read("limits/");
     it.site.restart();
     it.site.pass(10s);
     CHECK(it.site.ask("a.test"));
@@ -141,8 +145,7 @@ TEST_CASE("what the store has is served by a manager that does not run and canno
     it.site.start();
     it.site.cert("a.test");
     it.site.stop();
-    for (const auto& key : it.site.run(it.made->list("limits/")))
-        it.made->unreadable.insert(key);
+    it.cannot_read("limits/");
     it.site.make_manager();
     CHECK(it.site.cert("a.test"));
     CHECK_THROWS_AS(it.site.cert("b.test"), error);
