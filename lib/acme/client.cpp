@@ -16,6 +16,7 @@
 #include "acme/retry_after.hpp"
 #include "acme/transport.hpp"
 #include "acme/wire.hpp"
+#include "base/check_time.hpp"
 #include "base/outcome.hpp"
 #include "base/within.hpp"
 #include "crypto/encoding.hpp"
@@ -43,11 +44,14 @@ void check(const client_options& options) {
     check(options.poll_first >= 1ms, "poll_first must be 1 ms or more");
     check(options.poll_max >= options.poll_first, "poll_max is less than poll_first");
     check(options.retry_after_max >= options.poll_first, "retry_after_max is less than poll_first");
-    check(options.renewal_info_wait_min > 0ms, "renewal_info_wait_min must be more than 0");
+    check_time(options.poll_max, "acme::client_options::poll_max");
+    check_time(options.retry_after_max, "acme::client_options::retry_after_max");
+    check_time(options.renewal_info_wait_min, "acme::client_options::renewal_info_wait_min");
+    check_time(options.renewal_info_wait_max, "acme::client_options::renewal_info_wait_max");
+    check_time(options.wait_max, "acme::client_options::wait_max");
     check(
         options.renewal_info_wait_max >= options.renewal_info_wait_min,
         "renewal_info_wait_max is less than renewal_info_wait_min");
-    check(options.wait_max > 0ms, "wait_max must be more than 0");
 }
 
 std::string order_payload(const std::vector<identifier>& names, const std::string& replaces) {

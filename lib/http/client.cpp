@@ -9,6 +9,7 @@
 #include <evercert/tls_context.hpp>
 #include <evercert/tls_stream.hpp>
 
+#include "base/check_time.hpp"
 #include "base/connect.hpp"
 #include "base/outcome.hpp"
 #include "base/within.hpp"
@@ -24,19 +25,17 @@ namespace {
 // Heads of CAs have about 1 kB.
 constexpr std::size_t head_max = 64 << 10;
 
-void check(const http_client_options& options) {
-    const auto positive = [](std::chrono::milliseconds limit, const char* name) {
-        if (limit <= std::chrono::milliseconds::zero())
-            throw error{errc::invalid_options, fmt::format("http_client_options::{} must be above 0", name)};
-    };
-    positive(options.resolve_timeout, "resolve_timeout");
-    positive(options.connect_timeout, "connect_timeout");
-    positive(options.handshake_timeout, "handshake_timeout");
-    positive(options.response_timeout, "response_timeout");
+http_client_options checked(http_client_options options) {
+    check_time(options.resolve_timeout, "http_client_options::resolve_timeout");
+    check_time(options.connect_timeout, "http_client_options::connect_timeout");
+    check_time(options.handshake_timeout, "http_client_options::handshake_timeout");
+    check_time(options.response_timeout, "http_client_options::response_timeout");
+    check_time_or_zero(options.idle_timeout, "http_client_options::idle_timeout");
     if (!std::all_of(options.user_agent.begin(), options.user_agent.end(), is_field_char))
         throw error{errc::invalid_options, "http_client_options::user_agent has control characters"};
     if (options.body_max == 0)
         throw error{errc::invalid_options, "http_client_options::body_max must be above 0"};
+    return options;
 }
 
 std::string user_agent(const std::string& application) {
@@ -62,13 +61,12 @@ struct http_client::impl {
     impl(
         http_client_options wanted, std::shared_ptr<clock> clock, std::shared_ptr<network> network, logger logger,
         url_schemes schemes)
-        : options{std::move(wanted)},
+        : options{checked(std::move(wanted))},
           time{std::move(clock)},
           net{std::move(network)},
           log{std::move(logger)},
           schemes{schemes},
           pool{options.idle_connections_max, options.idle_timeout, time} {
-        check(options);
         if (schemes == url_schemes::https)
             tls.emplace(options.ca_file, time);
     }

@@ -1,7 +1,6 @@
 #include "manager/impl.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
@@ -11,70 +10,13 @@
 #include "base/failure.hpp"
 #include "base/strand.hpp"
 #include "base/within.hpp"
+#include "manager/check_options.hpp"
 
 namespace evercert {
 namespace {
 
-void check_key_types(const std::vector<key_type>& types) {
-    std::set<key_kind> kinds;
-    for (const auto type : types) {
-        if (type == key_type::ed25519)
-            throw error{errc::invalid_options, "manager_options::key_types: public CAs do not sign Ed25519 keys"};
-        if (!kinds.insert(kind_of(type)).second)
-            throw error{
-                errc::invalid_options,
-                "manager_options::key_types has a kind of key twice, which no client could choose between"};
-    }
-    if (kinds.empty())
-        throw error{errc::invalid_options, "manager_options::key_types is empty: name at least one"};
-}
-
-void check(const manager_options& options) {
-    const auto require = [](bool fulfilled, const char* text) {
-        if (!fulfilled)
-            throw error{errc::invalid_options, text};
-    };
-    require(!options.challenges.empty(), "manager_options::challenges is empty: name at least one");
-    require(
-        options.clock && options.network && options.disk, "manager_options::clock, network and disk must not be null");
-    check_key_types(options.key_types);
-    require(
-        options.certificate_files_interval >= std::chrono::seconds{1},
-        "manager_options::certificate_files_interval is 1 s or longer");
-    require(
-        options.account_key != key_type::ed25519, "manager_options::account_key: most CAs do not take Ed25519 keys");
-    require(
-        options.orders.interval.count() >= 0 && options.orders.burst > 0,
-        "manager_options::orders needs a burst of 1 or more");
-    require(
-        options.new_hosts.interval.count() >= 0 && options.new_hosts.burst > 0,
-        "manager_options::new_hosts needs a burst of 1 or more");
-    require(
-        options.waiters_max > 0 && options.waiters_per_name_max > 0, "manager_options::waiters_max must be 1 or more");
-    require(options.orders_in_progress_max > 0, "manager_options::orders_in_progress_max must be 1 or more");
-    require(options.order_timeout.count() > 0, "manager_options::order_timeout must be longer than 0");
-    require(
-        options.order_ceiling.count >= 0 && options.order_ceiling.window.count() >= 0,
-        "manager_options::order_ceiling must not be negative: 0 is no limit");
-    require(
-        options.renewal_info_polls.interval.count() >= 0 && options.renewal_info_polls.burst > 0,
-        "manager_options::renewal_info_polls needs a burst of 1 or more");
-    require(options.clock_tolerance.count() > 0, "manager_options::clock_tolerance must be longer than 0");
-    require(options.clock_check_interval.count() > 0, "manager_options::clock_check_interval must be longer than 0");
-    require(options.lock_wait.count() > 0, "manager_options::lock_wait must be longer than 0");
-    require(options.admission_timeout.count() > 0, "manager_options::admission_timeout must be longer than 0");
-    require(options.expired_kept.count() >= 0, "manager_options::expired_kept must not be negative");
-    require(options.events_waiting_max > 0, "manager_options::events_waiting_max must be 1 or more");
-    require(options.parsed_certificates_max > 0, "manager_options::parsed_certificates_max must be 1 or more");
-    if (options.limits)
-        require(
-            options.limits->renewal_reserve_percent >= 0 && options.limits->renewal_reserve_percent <= 90,
-            "ca_limits::renewal_reserve_percent is a share from 0 to 90");
-    account_key(options.directory_url);
-}
-
 manager_options checked(manager_options options) {
-    check(options);
+    check_options(options);
     if (!options.store)
         options.store = memory_store(options.clock);
     return options;

@@ -15,6 +15,7 @@
 
 #include "base/accept_loop.hpp"
 #include "base/accepted_stream.hpp"
+#include "base/check_time.hpp"
 #include "base/connection_counter.hpp"
 #include "base/event.hpp"
 #include "base/outcome.hpp"
@@ -46,22 +47,15 @@ task_group::failure_callback failure_to(const logger& log, const char* what) {
         [log, what](const std::exception_ptr& thrown) { log(log_level::debug, "{} ended: {}", what, text_of(thrown)); };
 }
 
-void check(const server_options& options) {
-    const auto positive = [](std::chrono::milliseconds limit, const char* name) {
-        if (limit <= std::chrono::milliseconds::zero())
-            throw error{errc::invalid_options, fmt::format("server_options::{} must be above 0", name)};
-        check_time(limit, "server_options::" + std::string{name});
-    };
-    positive(options.head_timeout, "head_timeout");
-    positive(options.body_timeout, "body_timeout");
-    positive(options.write_timeout, "write_timeout");
-    positive(options.idle_timeout, "idle_timeout");
-    positive(options.request_timeout, "request_timeout");
-    if (options.rate_grace < std::chrono::milliseconds::zero())
-        throw error{errc::invalid_options, "server_options::rate_grace must not be negative"};
-    check_time(options.rate_grace, "server_options::rate_grace");
-    if (options.hsts_max_age < std::chrono::seconds::zero())
-        throw error{errc::invalid_options, "server_options::hsts_max_age must not be negative"};
+const server_options& checked(const server_options& options) {
+    check_time(options.head_timeout, "server_options::head_timeout");
+    check_time(options.body_timeout, "server_options::body_timeout");
+    check_time(options.write_timeout, "server_options::write_timeout");
+    check_time(options.idle_timeout, "server_options::idle_timeout");
+    check_time(options.request_timeout, "server_options::request_timeout");
+    check_time_or_zero(options.stop_grace, "server_options::stop_grace");
+    check_time_or_zero(options.rate_grace, "server_options::rate_grace");
+    check_time_or_zero(options.hsts_max_age, "server_options::hsts_max_age");
     // A Host field with a long name.
     if (options.fields_max == 0 || options.field_max < 300)
         throw error{errc::invalid_options, "server_options::fields_max must be above 0 and field_max 300 or more"};
@@ -72,6 +66,7 @@ void check(const server_options& options) {
     check(options.handshakes, "server_options::handshakes");
     if (options.keep_alive_requests_max < 1)
         throw error{errc::invalid_options, "server_options::keep_alive_requests_max must be above 0"};
+    return options;
 }
 
 }  // namespace
@@ -103,7 +98,7 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
     impl(
         asio::any_io_executor own, asio::any_io_executor connections, const server_options& wanted,
         std::shared_ptr<clock> clock, logger logger)
-        : service{std::make_shared<const http_service>(own, wanted, std::move(clock), std::move(logger))},
+        : service{std::make_shared<const http_service>(own, checked(wanted), std::move(clock), std::move(logger))},
           options{service->options},
           time{service->time},
           log{service->log},
@@ -113,9 +108,7 @@ struct http_server::impl : std::enable_shared_from_this<impl> {
           stop_requested{own},
           watching{own},
           accepting{own, failure_to(log, "accepting")},
-          serving{own, failure_to(log, "a connection")} {
-        check(options);
-    }
+          serving{own, failure_to(log, "a connection")} {}
 
     ~impl() {
         for (const auto& port : tls_ports)

@@ -5,6 +5,7 @@
 #include <evercert/error.hpp>
 #include <evercert/file_store.hpp>
 
+#include "base/check_time.hpp"
 #include "base/worker.hpp"
 #include "store/file_locks.hpp"
 #include "store/file_tree.hpp"
@@ -99,7 +100,7 @@ void check(const std::string& folder, const file_store_options& options) {
         !folder.empty() && folder.find('\0') == folder.npos, "file_store: name a folder, such as /var/lib/evercert");
     require(options.clock != nullptr, "file_store_options::clock must not be null");
     require(options.disk != nullptr, "file_store_options::disk must not be null");
-    require(options.lock_poll.count() > 0, "file_store_options::lock_poll must be longer than 0");
+    check_time(options.lock_poll, "file_store_options::lock_poll");
     require(options.keys_max > 0, "file_store_options::keys_max must be 1 or more");
 }
 

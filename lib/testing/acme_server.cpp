@@ -11,6 +11,7 @@
 #include <evercert/server_options.hpp>
 #include <evercert/testing/acme_server.hpp>
 
+#include "base/check_time.hpp"
 #include "base/log.hpp"
 #include "base/task_group.hpp"
 #include "http/server_connection.hpp"
@@ -34,17 +35,19 @@ acme_server_options checked(acme_server_options options) {
         if (!holds)
             throw error{errc::invalid_options, std::string{"acme_server_options::"} + text};
     };
-    require(options.validation_timeout.count() > 0, "validation_timeout must be above 0");
-    require(options.lifetime.count() > 0, "lifetime must be above 0");
-    require(options.validation_delay.count() >= 0, "validation_delay must not be negative");
-    require(options.issuance_delay.count() >= 0, "issuance_delay must not be negative");
+    check_time(options.validation_timeout, "acme_server_options::validation_timeout");
+    check_time_or_zero(options.validation_delay, "acme_server_options::validation_delay");
+    check_time_or_zero(options.issuance_delay, "acme_server_options::issuance_delay");
+    check_time(options.lifetime, "acme_server_options::lifetime");
     if (const auto& limits = options.limits)
         for (const auto& limit :
              {limits->orders, limits->certificates_per_domain, limits->certificates_per_name_set,
-              limits->failed_authorizations, limits->accounts})
+              limits->failed_authorizations, limits->accounts}) {
+            check_time_or_zero(limit.window, "acme_server_options::limits");
             require(
                 limit.count == 0 || (limit.count > 0 && limit.window.count() > 0),
                 "limits must have a count and a window above 0, or a count of 0");
+        }
     require(options.bad_nonce_every >= 0, "bad_nonce_every must not be negative");
     require(!options.challenges.empty(), "challenges must not be empty");
     require(options.clock && options.network, "clock and network must not be null");

@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 
 #include "base/channel.hpp"
+#include "base/check_time.hpp"
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
 #include "base/spawn.hpp"
@@ -62,20 +63,9 @@ void check(const connection_limits& limits, const char* owner) {
         throw error{errc::invalid_options, fmt::format("{}::connections_max must be above 0", owner)};
 }
 
-void check_time(std::chrono::milliseconds limit, const std::string& name) {
-    // Some thirty of these and the clock's own count of nanoseconds is at its end.
-    constexpr std::chrono::milliseconds time_max = std::chrono::days{3650};
-    if (limit > time_max)
-        throw error{
-            errc::invalid_options,
-            fmt::format("{} must be at most {} days, which nobody waits for", name, time_max / std::chrono::days{1})};
-}
-
 void check(const tls_handshake_limits& limits, const char* owner) {
     check_time(limits.timeout, fmt::format("{}::timeout", owner));
     check_time(limits.timeout_when_full, fmt::format("{}::timeout_when_full", owner));
-    if (limits.timeout <= limits.timeout.zero() || limits.timeout_when_full <= limits.timeout.zero())
-        throw error{errc::invalid_options, fmt::format("{}: the timeouts must be above 0", owner)};
     if (limits.in_progress_max == 0 || limits.awaiting_certificate_max == 0)
         throw error{
             errc::invalid_options,

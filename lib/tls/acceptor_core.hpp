@@ -23,9 +23,7 @@
 
 namespace evercert {
 
-/// Throw `errc::invalid_options` for a limit that is out of range. `owner` is the type that it stands in; `name` is all of a
-/// name.
-void check_time(std::chrono::milliseconds, const std::string& name);
+/// Throw `errc::invalid_options` for a limit that is out of range. `owner` is the type that it stands in.
 void check(const connection_limits&, const char* owner);
 void check(const tls_handshake_limits&, const char* owner);
 

@@ -230,6 +230,8 @@ TEST_CASE("options out of range are refused when the client is made") {
     };
     CHECK(made([](auto& o) { o.response_timeout = 0ms; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.connect_timeout = -1ms; }) == errc::invalid_options);
+    CHECK(made([](auto& o) { o.response_timeout = std::chrono::milliseconds::max(); }) == errc::invalid_options);
+    CHECK(made([](auto& o) { o.idle_timeout = std::chrono::milliseconds::max(); }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.body_max = 0; }) == errc::invalid_options);
     CHECK(made([](auto& o) { o.user_agent = "a\r\nB: c"; }) == errc::invalid_options);
     CHECK_FALSE(made([](auto&) {}));

@@ -100,6 +100,55 @@ TEST_CASE("a manager refuses options that cannot be meant, and says which") {
     CHECK(refused([](auto& o) {
               o.certificate_files_interval = std::chrono::milliseconds{999};
           }).find("certificate_files_interval") != std::string::npos);
+    CHECK(refused([](auto& o) {
+              o.store_timeout = {};
+          }).find("manager_options::store_timeout must be above 0") != std::string::npos);
+    CHECK(refused([](auto& o) {
+              o.refusal_memory = std::chrono::seconds{-1};
+          }).find("manager_options::refusal_memory must not be negative") != std::string::npos);
+    CHECK(refused([](auto& o) {
+              o.retry.caa.most = std::chrono::milliseconds::max();
+          }).find("retry_options::caa.most must be at most 3650 days") != std::string::npos);
+    CHECK(refused([](auto& o) {
+              o.limits = lets_encrypt_limits();
+              o.limits->orders.window = {};
+          }).find("ca_limits::orders") != std::string::npos);
+}
+
+TEST_CASE("forever is refused where a manager is told a time") {
+    asio::io_context io;
+    const auto refused = [&](auto change) {
+        manager_options options;
+        options.limits = lets_encrypt_limits();
+        change(options);
+        try {
+            const manager made{io, options};
+        } catch (const error& e) {
+            return e.code();
+        }
+        return std::error_code{};
+    };
+    static constexpr auto forever = std::chrono::milliseconds::max();
+    static constexpr auto seconds_forever = std::chrono::seconds::max();
+    CHECK_FALSE(refused([](auto&) {}));
+    CHECK(refused([](auto& o) { o.admission_timeout = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.refusal_memory = seconds_forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.orders.interval = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.new_hosts.interval = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.order_ceiling.window = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.renewal_info_polls.interval = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.certificate_files_interval = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.handshake_wait = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.order_timeout = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.expired_kept = seconds_forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.clock_tolerance = seconds_forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.clock_check_interval = seconds_forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.store_timeout = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.lock_wait = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.last_save_timeout = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.retry.server.first = forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.limits->orders.window = seconds_forever; }) == errc::invalid_options);
+    CHECK(refused([](auto& o) { o.limits->renewal_window = seconds_forever; }) == errc::invalid_options);
 }
 
 TEST_CASE("a stopped manager refuses everything and its watchers learn of it") {

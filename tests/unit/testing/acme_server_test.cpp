@@ -273,8 +273,10 @@ TEST_CASE("options out of their range and resources that do not exist are refuse
         }
         return std::error_code{};
     };
+    CHECK(code_of({.lifetime = std::chrono::seconds::max()}) == errc::invalid_options);
     CHECK(code_of({.lifetime = 0s}) == errc::invalid_options);
     CHECK(code_of({.validation_timeout = 0s}) == errc::invalid_options);
+    CHECK(code_of({.issuance_delay = std::chrono::milliseconds::max()}) == errc::invalid_options);
     CHECK(code_of({.challenges = {}}) == errc::invalid_options);
     CHECK(code_of({.bad_nonce_every = -1}) == errc::invalid_options);
     CHECK(code_of({.clock = nullptr}) == errc::invalid_options);
