@@ -10,12 +10,21 @@
 #include "crypto/challenge_certificate.hpp"
 
 namespace evercert {
+namespace {
+
+auto has_token(const challenge_answer& answer) {
+    return [&answer](const auto& one) { return one.token == answer.token; };
+}
+
+}  // namespace
 
 bool tls_alpn_solver::is_taken(const challenge_answer& answer) const {
     const std::lock_guard lock{mutex_};
-    const auto [first, last] = by_name_.equal_range(answer.name.value());
-    // A CA may give two orders the same challenge.
-    return std::any_of(first, last, [&](const auto& entry) { return entry.second.first != answer.token; });
+    const auto of_name = by_name_.find(answer.name.value());
+    return of_name != by_name_.end() &&
+        std::any_of(of_name->second.begin(), of_name->second.end(), [&](const validation& one) {
+               return one.certificate && one.token != answer.token;
+           });
 }
 
 asio::awaitable<void> tls_alpn_solver::wait_for_turn(challenge_answer answer) {
@@ -23,7 +32,25 @@ asio::awaitable<void> tls_alpn_solver::wait_for_turn(challenge_answer answer) {
         co_await cleaned_up_.wait();
 }
 
+void tls_alpn_solver::begin(const challenge_answer& answer) {
+    const std::lock_guard lock{mutex_};
+    auto& all = by_name_[answer.name.value()];
+    auto mine = std::find_if(all.begin(), all.end(), has_token(answer));
+    if (mine == all.end())
+        mine = all.insert(all.end(), {answer.token});
+    ++mine->orders;
+}
+
+void tls_alpn_solver::answer_with(const challenge_answer& answer, certificate_ptr made) {
+    const std::lock_guard lock{mutex_};
+    auto& all = by_name_[answer.name.value()];
+    const auto mine = std::find_if(all.begin(), all.end(), has_token(answer));
+    mine->certificate = std::move(made);
+    std::rotate(mine, std::next(mine), all.end());
+}
+
 asio::awaitable<void> tls_alpn_solver::present(challenge_answer answer) {
+    begin(answer);
     // Those who waited together are woken together: one of them is first, and the others wait on.
     for (const auto until = clock_->steady() + turn_wait; is_taken(answer) && clock_->steady() < until;) {
         const auto left = until - clock_->steady();
@@ -32,18 +59,21 @@ asio::awaitable<void> tls_alpn_solver::present(challenge_answer answer) {
         if (waited.thrown && describe(waited.thrown).code != errc::timed_out)
             std::rethrow_exception(waited.thrown);
     }
-    auto made = make_challenge_certificate(answer.name, answer.key_authorization, clock_->wall());
-    const std::lock_guard lock{mutex_};
-    by_name_.emplace(answer.name.value(), std::pair{std::move(answer.token), std::move(made)});
+    answer_with(answer, make_challenge_certificate(answer.name, answer.key_authorization, clock_->wall()));
     co_return;
 }
 
 asio::awaitable<void> tls_alpn_solver::clean_up(challenge_answer answer) {
     const std::lock_guard lock{mutex_};
-    const auto [first, last] = by_name_.equal_range(answer.name.value());
-    const auto mine = std::find_if(first, last, [&](const auto& entry) { return entry.second.first == answer.token; });
-    if (mine != last)
-        by_name_.erase(mine);
+    const auto of_name = by_name_.find(answer.name.value());
+    if (of_name == by_name_.end())
+        co_return;
+    auto& all = of_name->second;
+    const auto mine = std::find_if(all.begin(), all.end(), has_token(answer));
+    if (mine != all.end() && --mine->orders == 0)
+        all.erase(mine);
+    if (all.empty())
+        by_name_.erase(of_name);
     cleaned_up_.notify_all();
     co_return;
 }
@@ -55,8 +85,12 @@ certificate_ptr tls_alpn_solver::find(std::string_view server_name) const {
     if (!name)
         return nullptr;
     const std::lock_guard lock{mutex_};
-    const auto [first, last] = by_name_.equal_range(name->value());
-    return first == last ? nullptr : std::prev(last)->second.second;
+    const auto of_name = by_name_.find(name->value());
+    if (of_name == by_name_.end())
+        return nullptr;
+    const auto& all = of_name->second;
+    const auto last = std::find_if(all.rbegin(), all.rend(), [](const validation& one) { return one.certificate; });
+    return last == all.rend() ? nullptr : last->certificate;
 }
 
 }  // namespace evercert

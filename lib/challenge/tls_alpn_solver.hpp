@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <asio/any_io_executor.hpp>
 
@@ -36,14 +37,23 @@ public:
     static constexpr std::chrono::minutes turn_wait{1};
 
 private:
+    /// A CA may give two orders the same challenge.
+    struct validation {
+        std::string token;
+        int orders = 0;  ///< that began to present it
+        certificate_ptr certificate = nullptr;
+    };
+
     bool is_taken(const challenge_answer&) const;
     asio::awaitable<void> wait_for_turn(challenge_answer);
+    void begin(const challenge_answer&);
+    void answer_with(const challenge_answer&, certificate_ptr);
 
     std::shared_ptr<clock> clock_;
     event cleaned_up_;
     mutable std::mutex mutex_;
-    /// By the identifier; with the token.
-    std::multimap<std::string, std::pair<std::string, certificate_ptr>, std::less<>> by_name_;
+    /// By the identifier; the last that has a certificate answers.
+    std::map<std::string, std::vector<validation>, std::less<>> by_name_;
 };
 
 }  // namespace evercert

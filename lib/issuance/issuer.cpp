@@ -100,7 +100,7 @@ asio::awaitable<acme::order> issuer::place(
     acme::client& client, std::vector<identifier> names, std::string replaces, lessons& learned,
     step before_validation) {
     std::vector<presented> answers;
-    learned.try_again = false;
+    learned.not_a_replacement = learned.try_again = false;
     learned.not_authorized.clear();
     auto what = "the order for " + to_string(names);
     auto steps =

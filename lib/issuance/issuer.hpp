@@ -40,7 +40,7 @@ public:
         /// Of these the validation failed in the last order, or may have: the CA may have been told of the challenge, and
         /// nobody knows what came of it.
         std::vector<identifier> not_authorized;
-        bool not_a_replacement = false;  ///< the CA did not take an order as one: none says again what it replaces
+        bool not_a_replacement = false;  ///< the CA did not take the last order as one
         bool try_again = false;          ///< without `replaces`, or with another challenge
     };
 

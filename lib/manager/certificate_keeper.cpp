@@ -170,7 +170,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::attempts(job wanted) {
             co_return *result.value;
         if (!orders_.tries_again(so_far, result.thrown))
             std::rethrow_exception(result.thrown);
-        co_await limits_.pass_again(wanted.names, orders_.kind_of(wanted.key, wanted.names, so_far));
+        co_await limits_.pass_again(wanted.names, kind_of(wanted));
     }
 }
 
@@ -188,18 +188,19 @@ asio::awaitable<certificate_ptr> certificate_keeper::load_or_order(
     // Another machine may have been faster.
     if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, wanted.why == purpose::renewal))
         co_return loaded;
-    const auto obtained = co_await orders_.place(wanted.key, wanted.names, type_of(wanted), so_far);
+    const auto fulfilled = co_await orders_.place(wanted.key, wanted.names, type_of(wanted), so_far);
+    const auto& obtained = fulfilled.certificate;
     const auto unusable = why_unusable(obtained, wanted.names.front());
     if (unusable) {
         co_await orders_.drop_pending(wanted.key);  // its certificate will not be better the next time
         std::rethrow_exception(unusable);
     }
-    const auto kind = orders_.kind_of(wanted.key, wanted.names, so_far);
-    limits_.issued(wanted.names, kind);
-    context_.tell(kind.renewal ? event_type::renewed : event_type::obtained, wanted.names, [&](manager_event& event) {
-        event.key = obtained->key().type();
-        event.serial = obtained->serial();
-    });
+    limits_.issued(wanted.names, fulfilled.kind);
+    context_.tell(
+        fulfilled.kind.renewal ? event_type::renewed : event_type::obtained, wanted.names, [&](manager_event& event) {
+            event.key = obtained->key().type();
+            event.serial = obtained->serial();
+        });
     auto kept = co_await shelf_.keep(wanted.key, make_record(wanted, obtained), std::move(held));
     // What the store does not have yet is found by its order after a crash.
     if (!context_.safe.is_unsaved(wanted.key))

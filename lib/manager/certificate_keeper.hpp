@@ -55,7 +55,7 @@ public:
     /// The application changed its mind about `name`, or mended what failed.
     void forget_failures(const identifier& name);
     order_kind kind_of(const std::string& key, const std::vector<identifier>& names) const {
-        return orders_.kind_of(key, names, {});
+        return orders_.kind_of(key, names);
     }
 
     /// After a renewal that nobody remembers as a failure, such as one that joined a handshake's flight.

@@ -20,12 +20,9 @@ order_desk::order_desk(
       worker_{std::move(blocking)},
       issuer_{std::move(orders_by)} {}
 
-asio::awaitable<certificate_ptr> order_desk::place(
+asio::awaitable<order_desk::fulfilled> order_desk::place(
     std::string key, std::vector<identifier> names, key_type with, course& so_far) {
     auto& learned = so_far.learned_;
-    // What the attempt before taught stays, what came of it does not.
-    learned.try_again = false;
-    learned.not_authorized.clear();
     const auto client = co_await accounts_.client();
     so_far.client_ = client;
     // Its answer has the CA's date.
@@ -33,30 +30,32 @@ asio::awaitable<certificate_ptr> order_desk::place(
     clock_.observe(*client);
     clock_.require();
     if (auto found = co_await resume_pending(key, names, client))
-        co_return found;
-    const auto kind = kind_of(key, names, so_far);
+        co_return *found;
+    const auto kind = kind_of(key, names);
     limits_.order(names, kind);
     const issuer::step kept = [this, names, kind] { return limits_.order_kept(names, kind); };
-    auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key, so_far), learned, kept));
+    auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key), learned, kept));
     limits_.validated(names, learned.not_authorized);
+    if (learned.not_a_replacement)
+        note_not_replaceable(key);
     if (placed.thrown)
         limits_.not_issued(names, kind);  // nothing was finalized
     auto ready = placed.get();
     auto its_key = co_await make_key(worker_, with);
-    co_await save_pending(key, ready.url, its_key);
+    co_await save_pending(key, ready.url, its_key, kind.replaces);
     auto completed = co_await as_outcome(issuer_.complete(*client, std::move(ready), std::move(its_key), names));
     if (completed.thrown && describe(completed.thrown).code == errc::order_invalid) {
         limits_.not_issued(names, kind);
         co_await drop_pending(std::move(key));
     }
-    co_return completed.get();
+    co_return fulfilled{completed.get(), kind};
 }
 
 bool order_desk::tries_again(course& so_far, std::exception_ptr thrown) {
     const auto failed = describe(thrown);
     if (failed.is_cancellation())
         return false;
-    // An attempt may end before it places an order, and teach nothing.
+    // Once: the next attempt may end before it places an order, and teach nothing.
     if (std::exchange(so_far.learned_.try_again, false))
         return true;
     if (so_far.registered_again_ || failed.code != errc::account_does_not_exist)
@@ -66,10 +65,12 @@ bool order_desk::tries_again(course& so_far, std::exception_ptr thrown) {
     return so_far.registered_again_ = true;
 }
 
-asio::awaitable<void> order_desk::save_pending(std::string key, std::string order_url, private_key its_key) {
+asio::awaitable<void> order_desk::save_pending(
+    std::string key, std::string order_url, private_key its_key, bool replaces) {
     const auto at = pending_key(key);
-    context_.all.set_pending(
-        at, {context_.options.directory_url, std::move(order_url), std::move(its_key), context_.now()});
+    pending_order order{
+        context_.options.directory_url, std::move(order_url), std::move(its_key), context_.now(), replaces};
+    context_.all.set_pending(at, std::move(order));
     co_await context_.safe.save(at);
 }
 
@@ -80,14 +81,14 @@ asio::awaitable<void> order_desk::drop_pending(std::string key) {
     co_await context_.safe.remove_now(std::move(at));
 }
 
-asio::awaitable<certificate_ptr> order_desk::resume_pending(
+asio::awaitable<std::optional<order_desk::fulfilled>> order_desk::resume_pending(
     std::string key, std::vector<identifier> names, std::shared_ptr<acme::client> client) {
     const auto at = pending_key(key);
     auto pending = context_.all.pending(at);
     if (!pending) {
         const auto stored = co_await context_.safe.load(at);
         if (!stored)
-            co_return nullptr;
+            co_return std::nullopt;
         try {
             pending = read_pending(*stored);
             context_.all.set_pending(at, *pending);
@@ -96,7 +97,7 @@ asio::awaitable<certificate_ptr> order_desk::resume_pending(
         }
     }
     if (!pending)
-        co_return nullptr;
+        co_return std::nullopt;
     // What it came to was saved, and then the end came before the order could be removed.
     const auto current = context_.all.certificate(key);
     const bool over = current && current->certificate->key_pem() == pending->key.to_pem();
@@ -114,32 +115,38 @@ asio::awaitable<certificate_ptr> order_desk::resume_pending(
         if (!resumed.thrown)
             found = std::move(*resumed.value);
     }
+    auto kind = kind_of(key, names);
+    kind.replaces = pending->replaces;
     if (found)
-        co_return found;
+        co_return fulfilled{std::move(found), kind};
     if (!over && pending->directory_url == context_.options.directory_url)
-        limits_.may_be_issued(names, kind_of(key, names, {}));
+        limits_.may_be_issued(names, kind);
     co_await drop_pending(std::move(key));
-    co_return nullptr;
+    co_return std::nullopt;
 }
 
-std::string order_desk::replaces(const std::string& key, const course& so_far) const {
-    if (so_far.learned_.not_a_replacement)
-        return {};
+void order_desk::note_not_replaceable(const std::string& key) {
+    auto record = context_.all.certificate(key);
+    if (!record)
+        return;
+    record->not_replaceable = true;
+    context_.all.set_certificate(key, std::move(*record));
+}
+
+std::string order_desk::replaces(const std::string& key) const {
     const auto record = context_.all.certificate(key);
-    std::string id;
+    if (!record || record->not_replaceable || record->directory_url != context_.options.directory_url ||
+        !context_.options.renewal_info)
+        return {};
     // A CA that stumbles over it may say so in any way: after some failures the order goes without.
     const bool failed_with_it = context_.all.with_failures([&](const failure_book& book) {
         const auto* last = book.last(key);
         return last && last->failures >= replaces_failures_max;
     });
-    if (context_.options.renewal_info && record && record->directory_url == context_.options.directory_url &&
-        !failed_with_it)
-        id = record->certificate->renewal_id().value_or("");
-    return id;
+    return failed_with_it ? std::string{} : record->certificate->renewal_id().value_or("");
 }
 
-order_kind order_desk::kind_of(
-    const std::string& key, const std::vector<identifier>& names, const course& so_far) const {
+order_kind order_desk::kind_of(const std::string& key, const std::vector<identifier>& names) const {
     order_kind kind;
     const auto record = context_.all.certificate(key);
     kind.renewal = record.has_value();
@@ -148,7 +155,7 @@ order_kind order_desk::kind_of(
         const auto other = context_.all.certificate(for_kind(key, evercert::kind_of(type)));
         kind.repeats = kind.repeats || (other && limits_.is_repeat(*other, names));
     }
-    kind.replaces = !replaces(key, so_far).empty();
+    kind.replaces = !replaces(key).empty();
     return kind;
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,12 @@ public:
         bool registered_again_ = false;
     };
 
+    struct fulfilled {
+        certificate_ptr certificate;
+        order_kind kind;  ///< of the order that it came from
+    };
     /// Under the lease of `key`. `so_far` must outlive it.
-    asio::awaitable<certificate_ptr> place(
-        std::string key, std::vector<identifier> names, key_type with, course& so_far);
+    asio::awaitable<fulfilled> place(std::string key, std::vector<identifier> names, key_type with, course& so_far);
     /// Whether another attempt makes sense after `place` threw this. It pays the limiters like the first.
     bool tries_again(course& so_far, std::exception_ptr thrown);
     /// Under the lease of `key`: its order came to its end. Throws nothing but cancellation. A store that fails keeps the
@@ -46,16 +50,17 @@ public:
     asio::awaitable<void> drop_pending(std::string key);
 
     /// What the next attempt would be.
-    order_kind kind_of(const std::string& key, const std::vector<identifier>& names, const course& so_far) const;
+    order_kind kind_of(const std::string& key, const std::vector<identifier>& names) const;
 
     /// So many failures in a row, and the order does not say any more what it replaces.
     static constexpr int replaces_failures_max = 3;
 
 private:
-    asio::awaitable<certificate_ptr> resume_pending(
+    asio::awaitable<std::optional<fulfilled>> resume_pending(
         std::string key, std::vector<identifier> names, std::shared_ptr<acme::client>);
-    asio::awaitable<void> save_pending(std::string key, std::string order_url, private_key);
-    std::string replaces(const std::string& key, const course&) const;
+    asio::awaitable<void> save_pending(std::string key, std::string order_url, private_key, bool replaces);
+    std::string replaces(const std::string& key) const;
+    void note_not_replaceable(const std::string& key);
 
     const manager_context& context_;
     account_keeper& accounts_;

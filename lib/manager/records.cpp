@@ -42,6 +42,12 @@ std::string text(const json::object& in, std::string_view name) {
     return std::string{value.get_string()};
 }
 
+bool truth(const json::value& value, std::string_view name) {
+    if (!value.is_bool())
+        damaged(name, "is not true or false");
+    return value.get_bool();
+}
+
 wall_time time_of(const json::value& value, std::string_view name) {
     if (!value.is_int64())
         damaged(name, "is not a number of milliseconds");
@@ -230,7 +236,8 @@ json::object to_json(const pending_order& order) {
         {"directory", order.directory_url},
         {"url", order.url},
         {"key", order.key.to_pem()},
-        {"at_ms", to_json(order.at)}};
+        {"at_ms", to_json(order.at)},
+        {"replaces", order.replaces}};
 }
 
 json::object to_json(const host_policy& hosts) { return {{"any", hosts.any}, {"names", names_to_json(hosts.names)}}; }
@@ -282,14 +289,15 @@ certificate_record read_certificate(const json::object& in) {
 }
 
 pending_order read_pending(const json::object& in) {
-    return {text(in, "directory"), text(in, "url"), private_key::from_pem(text(in, "key")), time(in, "at_ms")};
+    pending_order order{
+        text(in, "directory"), text(in, "url"), private_key::from_pem(text(in, "key")), time(in, "at_ms")};
+    if (const auto* replaces = in.if_contains("replaces"))
+        order.replaces = truth(*replaces, "replaces");
+    return order;
 }
 
 host_policy read_hosts(const json::object& in) {
-    const auto& any = member(in, "any");
-    if (!any.is_bool())
-        damaged("any", "is not true or false");
-    host_policy hosts{any.get_bool(), read_names(in, "names"), false};
+    host_policy hosts{truth(member(in, "any"), "any"), read_names(in, "names"), false};
     std::sort(hosts.names.begin(), hosts.names.end());
     return hosts;
 }

@@ -44,6 +44,8 @@ struct certificate_record {
     enum class notice { none, expiring, expired };
     notice told = notice::none;  ///< what the listeners were told of its end
     held_ptr rejected;           ///< by clients, so this one was taken back; the store may have it still
+    /// The CA did not take an order as its replacement (RFC 9773, section 5): none says again what it replaces.
+    bool not_replaceable = false;
 
     /// A later one, which clients did not reject. Which of the two lasts longer says nothing: lifetimes become shorter.
     bool gives_way_to(const certificate_record& other) const {
@@ -61,6 +63,7 @@ struct pending_order {
     std::string url;
     private_key key;
     wall_time at = {};
+    bool replaces = false;  ///< the order said which certificate it replaces
 };
 
 /// Which names may be obtained.

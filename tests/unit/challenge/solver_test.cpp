@@ -124,3 +124,21 @@ TEST_CASE_METHOD(
     time.run(solver.clean_up(first));
     CHECK(solver.find("a.test") == nullptr);
 }
+
+TEST_CASE_METHOD(
+    tls_alpn_setting,
+    "an order that is cancelled while it waits leaves the other order with the same challenge its answer") {
+    const challenge_answer both{"a.test", "t1", "t1.x"}, between{"a.test", "t2", "t2.x"};
+    time.run(solver.present(both));
+    time.run(solver.present(between));  // it waited as long as it does
+    test::started<void> presented{io.get_executor(), solver.present(both)};
+    time.pass(duration{1});
+    CHECK_FALSE(presented.ended());
+    presented.cancel();
+    CHECK_THROWS_AS(time.run(presented.join()), std::system_error);
+    time.run(solver.clean_up(both));
+    time.run(solver.clean_up(between));
+    CHECK(solver.find("a.test") != nullptr);
+    time.run(solver.clean_up(both));
+    CHECK(solver.find("a.test") == nullptr);
+}

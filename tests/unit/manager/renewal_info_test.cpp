@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "issuance/issuer.hpp"
 #include "simulated_site.hpp"
 
 using namespace evercert;
@@ -137,13 +138,38 @@ TEST_CASE("an order that the CA does not take as a replacement keeps the limits 
     const auto now = site.clock->wall();
     site.ca->renewal_windows(now - 2 * day, now - day);
     site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
-    site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
     REQUIRE(site.until([&] { return site.manager->find("a.test") != first; }, 3 * day));
     CHECK(site.clock->wall() >= obtained + 7 * day);
     CHECK(site.clock->wall() < obtained + 7 * day + 6h);  // jitter: a part of the wait
     CHECK(site.heard(event_type::failed) == 1);
-    CHECK(site.ca->count("newOrder") == 4);
+    CHECK(site.ca->count("newOrder") == 3);  // it was not asked again whether it takes a replacement
     CHECK(site.ca->replaced().empty());
+}
+
+TEST_CASE("an order that went without `replaces` counts from when it is given up, also after a restart") {
+    test::simulated_site site{[](manager_options& options) {
+        ca_limits limits;
+        limits.certificates_per_domain = {1, std::chrono::days{7}};
+        limits.replacements_exempt = true;
+        limits.renewal_reserve_percent = 0;
+        options.limits = limits;
+        // It has not failed so often by then that the next one would not say what it replaces.
+        options.retry.server = {40min, 40min};
+    }};
+    site.start();
+    site.cert("a.test");
+    site.pass(8 * day);
+    const auto now = site.clock->wall();
+    site.ca->renewal_windows(now - 2 * day, now - day);
+    site.ca->faults().hang_orders(true);
+    site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
+    REQUIRE(site.until([&] { return site.ca->count("finalize") == 2; }, 7h));
+    const auto ordered = site.clock->wall();
+    CHECK(site.manager->can_issue({"b.a.test"}).not_before < ordered + 7 * day + 1min);
+    site.restart();  // it knows of the order what the store has
+    site.pass(3h);
+    CHECK(site.ca->count("newOrder") >= 4);
+    CHECK(site.manager->can_issue({"b.a.test"}).not_before > ordered + 7 * day + issuer::processing_max);
 }
 
 TEST_CASE("a window that had ended before the certificate was obtained does not renew it") {

@@ -42,7 +42,7 @@ state_items filled() {
     record.window = suggested_window{now + 1h, now + 2h};
     record.poll_at = now + 6h;
     all.set_certificate(certificate_key({"a.test"}), record);
-    all.set_pending("orders/a.test", {directory, "https://ca.test/order/1", private_key::generate(), now});
+    all.set_pending("orders/a.test", {directory, "https://ca.test/order/1", private_key::generate(), now, true});
     all.with_failures([](failure_book& book) {
         failure refused;
         refused.kind = failure_class::dns;
@@ -94,6 +94,7 @@ TEST_CASE("the whole state goes through its items and comes back") {
     CHECK(all.limits().latest_orders == std::vector<wall_time>{wall_time{30min}});
     REQUIRE(all.pending("orders/a.test"));
     CHECK(all.pending("orders/a.test")->url == "https://ca.test/order/1");
+    CHECK(all.pending("orders/a.test")->replaces);
     all.with_failures([](const failure_book& book) {
         REQUIRE(book.find("certificates/b.test", now));
         CHECK(book.find("certificates/b.test", now)->kind == failure_class::dns);
@@ -103,15 +104,16 @@ TEST_CASE("the whole state goes through its items and comes back") {
 
 TEST_CASE("every member that is missing or of another type is named") {
     // What an earlier version did not have, and what somebody who puts a certificate there does not know.
-    const std::set<std::string> optional{"draw",          "not_before_ms",    "obtained_ms",
-                                         "directory",     "poll_at_ms",       "window_start_ms",
-                                         "polls_full_ms", "latest_orders_ms", "written_ms"};
+    const std::set<std::string> optional{"draw",       "not_before_ms",   "obtained_ms",   "directory",
+                                         "poll_at_ms", "window_start_ms", "polls_full_ms", "latest_orders_ms",
+                                         "written_ms", "replaces"};
     const auto items = filled();
     for (const auto& [key, value] : items) {
         if (key.starts_with("failures/") || key.starts_with("ledger/"))
             continue;  // maps: below
         for (const auto& member : value) {
-            const bool needed = !key.starts_with("certificates/") && key != limits_key(directory);
+            const bool needed =
+                !key.starts_with("certificates/") && key != limits_key(directory) && member.key() != "replaces";
             if (needed || !optional.contains(std::string{member.key()})) {
                 auto without = items;
                 without[key].erase(member.key());
