@@ -29,6 +29,7 @@ public:
           clock_{options.clock},
           lock_poll_{options.lock_poll},
           reading_{options.blocking_executor},
+          listing_{options.blocking_executor},
           writing_{options.blocking_executor} {}
     ~file_store_type() override { settle(); }
 
@@ -53,7 +54,7 @@ public:
 
     asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
         auto work = [files = files_, prefix = std::move(prefix)] { return files->tree.list(prefix); };
-        return reading_.run(std::move(work));
+        return listing_.run(std::move(work));
     }
 
     asio::awaitable<lease> lock(std::string key, std::chrono::seconds length) override {
@@ -80,6 +81,7 @@ public:
 
     void settle() override {
         reading_.drain();
+        listing_.drain();
         writing_.drain();
     }
 
@@ -87,7 +89,10 @@ private:
     std::shared_ptr<shared_files> files_;
     std::shared_ptr<clock> clock_;
     duration lock_poll_;
+    // Each has a thread of its own: a client whose certificate is read waits neither for a disk that syncs nor for a folder of
+    // many thousand names.
     worker reading_;
+    worker listing_;
     worker writing_;
 };
 
