@@ -75,7 +75,8 @@ struct manager_options {
 
     /// Decides on names that no host list has, on demand: true admits. Asked once a name, and not on every handshake: yes
     /// stays as long as there is a certificate or the memory of it, no for `refusal_memory`; both survive a
-    /// restart, and `manager::forget_failures()` ends them. What it throws refuses the client now and is not remembered.
+    /// restart, and `manager::forget_failures()` ends them. A yes that came to neither, since the limits hold the order up, stays for
+    /// `refusal_memory` in this run. What it throws refuses the client now and is not remembered.
     /// Called on the manager's strand, several at once; ended after `admission_timeout`.
     ///
     /// It must look the name up in what the application knows (its table of customers' domains). To admit

@@ -36,6 +36,13 @@ public:
     /// first. The same if `waiting_max` wait already.
     asio::awaitable<void> acquire(duration longest, urgency = urgency::ordinary);
 
+    /// What a token was taken for is not done after all. Who waits already does not wait shorter.
+    void give_back()
+        requires requires(Pace& pace) { pace.give_back(); }
+    {
+        pace_.give_back();
+    }
+
     /// Throws what `acquire` would throw now; takes nothing.
     void check(duration longest, urgency = urgency::ordinary) const;
 

@@ -29,11 +29,40 @@ admission_desk::answer admission_desk::known(const identifier& name) const {
     const bool there = known == answer::ask && std::any_of(keys.begin(), keys.end(), [&](const auto& key) {
                            return context_.all.certificate(key).has_value();
                        });
-    return there ? answer::yes : known;
+    return there || remembers(name) ? answer::yes : known;
 }
 
-error admission_desk::refusal(const identifier& name) {
-    return {errc::name_not_allowed, name.value() + " is not admitted: it is not in the host list, set_hosts()"};
+bool admission_desk::remembers(const identifier& name) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = admitted_.find(name.value());
+    return found != admitted_.end() && context_.options.clock->steady() < found->second;
+}
+
+void admission_desk::remember(const identifier& name) {
+    const auto now = context_.options.clock->steady();
+    const std::lock_guard lock{mutex_};
+    if (!admitted_.insert_or_assign(name.value(), now + context_.options.refusal_memory).second)
+        return;
+    oldest_.push_back(name.value());
+    while (!oldest_.empty() &&
+           (admitted_.size() > context_.options.failures_remembered_max || admitted_.at(oldest_.front()) <= now)) {
+        admitted_.erase(oldest_.front());
+        oldest_.pop_front();
+    }
+}
+
+void admission_desk::forget(const identifier& name) {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = admitted_.find(name.value()); found != admitted_.end())
+        found->second = {};
+}
+
+error admission_desk::refusal(const identifier& name) const {
+    return {
+        errc::name_not_allowed,
+        name.value() + " is not admitted: " +
+            (context_.options.admission ? "manager_options::admission said no"
+                                        : "it is not in the host list, set_hosts()")};
 }
 
 asio::awaitable<void> admission_desk::admit(identifier name) {
@@ -54,8 +83,10 @@ asio::awaitable<bool> admission_desk::ask(identifier name) {
     auto what = "deciding on " + name.value();
     const bool admitted = co_await within(
         *context_.options.clock, context_.options.admission_timeout, std::move(what), std::move(decision));
-    if (admitted)
+    if (admitted) {
+        remember(name);
         co_return true;
+    }
     const auto key = key_of(name);
     const auto now = context_.counted_time();
     failure refused;

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <deque>
+#include <mutex>
 #include <string>
+#include <unordered_map>
 
 #include <asio/awaitable.hpp>
 
+#include <evercert/error.hpp>
 #include <evercert/identifier.hpp>
 
 #include "manager/context.hpp"
@@ -22,15 +26,24 @@ public:
     /// The same, asking if it must. Throws `errc::name_not_allowed`, and what the application threw. On the strand.
     asio::awaitable<void> admit(identifier name);
 
+    /// The application may decide anew.
+    void forget(const identifier& name);
+
     /// The refusal of `name`.
-    static error refusal(const identifier& name);
+    error refusal(const identifier& name) const;
     /// The key of the application's no among the failures.
     static std::string key_of(const identifier& name) { return "admission/" + name.value(); }
 
 private:
     asio::awaitable<bool> ask(identifier name);
+    bool remembers(const identifier& name) const;
+    void remember(const identifier& name);
 
     const manager_context& context_;
+    mutable std::mutex mutex_;
+    /// Names that were admitted, until when: of some nothing else tells, since our limits hold up their orders.
+    std::unordered_map<std::string, steady_time> admitted_;
+    std::deque<std::string> oldest_;  ///< of those, the oldest first
 };
 
 }  // namespace evercert

@@ -28,6 +28,18 @@ private:
     std::string key_;
 };
 
+/// In the set for as long as it is there.
+class membership {
+public:
+    membership(std::set<std::string>& in, std::string key) : in_{in}, key_{std::move(key)} { in_.insert(key_); }
+    ~membership() { in_.erase(key_); }
+    membership(const membership&) = delete;
+
+private:
+    std::set<std::string>& in_;
+    std::string key_;
+};
+
 }  // namespace
 
 certificate_keeper::certificate_keeper(
@@ -66,10 +78,13 @@ asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(
     for (const auto& name : names)
         if (admissions_.known(name) == admission_desk::answer::no) {
             context_.tell(event_type::refused, {name});
-            throw admission_desk::refusal(name);
+            throw admissions_.refusal(name);
         }
     job wanted{std::move(names), kind, purpose::handshake};
     refuse_failed(wanted);
+    // The flight may be an application's, which waits as long as it takes.
+    if (held_up_.contains(wanted.key))
+        limits_.check(wanted.names, kind_of(wanted), patience(wanted));
     co_return co_await join(std::move(wanted));
 }
 
@@ -136,9 +151,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
         clock_.require();
     else
         co_await clock_.wait_until_trusted();
-    const auto longest =
-        wanted.why == purpose::handshake ? duration{context_.options.handshake_wait} : order_limits::no_end;
-    co_await limits_.pass(wanted.names, kind_of(wanted), longest);
+    co_await pass_limits(wanted);
     if (wanted.turn)
         wanted.turn->release();
     auto result = co_await as_outcome(attempts(wanted));
@@ -170,8 +183,28 @@ asio::awaitable<certificate_ptr> certificate_keeper::attempts(job wanted) {
             co_return *result.value;
         if (!orders_.tries_again(so_far, result.thrown))
             std::rethrow_exception(result.thrown);
-        co_await limits_.pass_again(wanted.names, kind_of(wanted));
+        co_await pass_limits_again(wanted, result.thrown);
     }
+}
+
+duration certificate_keeper::patience(const job& wanted) const {
+    return wanted.why == purpose::handshake ? duration{context_.options.handshake_wait} : order_limits::no_end;
+}
+
+asio::awaitable<void> certificate_keeper::pass_limits(job wanted) {
+    const membership held_up{held_up_, wanted.key};
+    co_await limits_.pass(wanted.names, kind_of(wanted), patience(wanted));
+}
+
+/// What the attempt before failed with, if that is what the name has to be remembered for: our own limits, which do not let
+/// another one through, say nothing of it.
+asio::awaitable<void> certificate_keeper::pass_limits_again(job wanted, std::exception_ptr failed) {
+    const membership held_up{held_up_, wanted.key};
+    auto work = limits_.pass_again(wanted.names, kind_of(wanted), patience(wanted));
+    auto passed = co_await as_outcome<void>(std::move(work));
+    if (passed.thrown && is_own_limit(describe(passed.thrown)) && describe(failed).code == errc::authorization_invalid)
+        std::rethrow_exception(failed);
+    passed.get();
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted, order_desk::course& so_far) {
@@ -334,6 +367,7 @@ void certificate_keeper::forget_failures(const identifier& name) {
         }
         return book.forget(admission_desk::key_of(name));
     });
+    admissions_.forget(name);
     context_.save_failures();
     for (const auto& key : keys)
         plan_.plan(key);

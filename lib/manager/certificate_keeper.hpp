@@ -3,6 +3,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ public:
     asio::awaitable<void> load_all();
     /// As far as it is known without asking the application. From any thread.
     bool is_refused(const identifier& name) const { return admissions_.known(name) == admission_desk::answer::no; }
+    error refusal(const identifier& name) const { return admissions_.refusal(name); }
     bool is_admitted(const identifier& name) const { return admissions_.known(name) == admission_desk::answer::yes; }
     /// Failures, ledger and limits are in memory.
     void memory_is_there();
@@ -82,7 +84,9 @@ private:
     asio::awaitable<certificate_ptr> fly(job);
     asio::awaitable<certificate_ptr> fetch(job);
     asio::awaitable<certificate_ptr> admit_and_load(job);
+    asio::awaitable<void> pass_limits(job);
     asio::awaitable<certificate_ptr> attempts(job);
+    asio::awaitable<void> pass_limits_again(job, std::exception_ptr failed);
     asio::awaitable<certificate_ptr> attempt(job, order_desk::course&);
     asio::awaitable<certificate_ptr> load_or_order(job, vault_lease, order_desk::course&);
     asio::awaitable<void> restore_and_load();
@@ -94,6 +98,8 @@ private:
     key_type type_of(const job&) const;
     void remember_failure(const job&, std::exception_ptr);
     void refuse_failed(const job&) const;
+    /// How long it waits for our limits.
+    duration patience(const job&) const;
     order_kind kind_of(const job& wanted) const { return kind_of(wanted.key, wanted.names); }
 
     const manager_context& context_;
@@ -105,6 +111,7 @@ private:
     renewal_plan& plan_;
     admission_desk admissions_;
     semaphore in_progress_;
+    std::set<std::string> held_up_;  ///< by our limits
     single_flight<std::string, certificate_ptr> flights_;
     single_flight<std::string, bool> restoring_;
     bool restored_ = false;

@@ -82,7 +82,7 @@ void manager::impl::refuse_known(const looked_up& known) {
     if (!known.name || known.found || !certificates.is_refused(*known.name))
         return;
     context.tell(event_type::refused, {*known.name});
-    throw admission_desk::refusal(*known.name);
+    throw certificates.refusal(*known.name);
 }
 
 asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hello) {

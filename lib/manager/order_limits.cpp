@@ -5,12 +5,15 @@
 
 #include <evercert/error.hpp>
 
+#include "base/outcome.hpp"
 #include "base/wall_time.hpp"
 
 namespace evercert {
 namespace {
 
 token_bucket bucket_of(const rate& limit) { return token_bucket{limit.interval, limit.burst}; }
+
+urgency urgency_of(order_kind kind) { return kind.renewal ? urgency::first : urgency::ordinary; }
 
 }  // namespace
 
@@ -123,29 +126,43 @@ replacement_paces order_limits::paces() const {
 }
 
 asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_kind kind, duration longest) {
-    check_ledger(names, kind);
+    // Who will be refused by one pays no other: a flood would empty the bucket of new hosts for days.
+    check(names, kind, longest);
     const bool listed =
         std::all_of(names.begin(), names.end(), [&](const auto& name) { return context_.all.lists(name); });
     const visit waiting{*this};
-    const auto who = kind.renewal ? urgency::first : urgency::ordinary;
-    // Who will be refused by one pays no other: a flood would empty the bucket of new hosts for days.
-    orders_.check(longest, who);
-    ceiling_.check(longest, who);
-    if (!listed && !kind.renewal && !kind.repeats)
+    const bool is_new = !listed && !kind.renewal && !kind.repeats;
+    if (is_new) {
         co_await new_hosts_.acquire(longest);
-    co_await pass_orders(longest, who);
+        limits_changed();
+    }
+    auto passed = co_await as_outcome<void>(pass_orders(longest, urgency_of(kind)));
+    if (passed.thrown && is_new) {
+        new_hosts_.give_back();
+        limits_changed();
+    }
+    passed.get();
 }
 
-asio::awaitable<void> order_limits::pass_again(std::vector<identifier> names, order_kind kind) {
+void order_limits::check(const std::vector<identifier>& names, order_kind kind, duration longest) const {
     check_ledger(names, kind);
+    orders_.check(longest, urgency_of(kind));
+    ceiling_.check(longest, urgency_of(kind));
+}
+
+asio::awaitable<void> order_limits::pass_again(std::vector<identifier> names, order_kind kind, duration longest) {
+    check(names, kind, longest);
     const visit waiting{*this};
-    co_await pass_orders(no_end, kind.renewal ? urgency::first : urgency::ordinary);
+    co_await pass_orders(longest, urgency_of(kind));
 }
 
 asio::awaitable<void> order_limits::pass_orders(duration longest, urgency who) {
     co_await orders_.acquire(longest, who);
-    co_await ceiling_.acquire(longest, who);
+    auto passed = co_await as_outcome<void>(ceiling_.acquire(longest, who));
+    if (passed.thrown)
+        orders_.give_back();
     limits_changed();
+    passed.get();
 }
 
 asio::awaitable<void> order_limits::pass_poll() {

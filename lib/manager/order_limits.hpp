@@ -31,7 +31,9 @@ public:
     /// or if it would take longer than `longest`.
     asio::awaitable<void> pass(std::vector<identifier> names, order_kind, duration longest);
     /// The second attempt of an order pays like the first; its names are not new any more.
-    asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind);
+    asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind, duration longest);
+    /// Throws what `pass_again` would throw now; takes nothing.
+    void check(const std::vector<identifier>& names, order_kind, duration longest) const;
     asio::awaitable<void> pass_poll();
 
     /// Count an order and the validation of its names against the CA's limits, right before it is sent; throws

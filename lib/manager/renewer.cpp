@@ -265,7 +265,7 @@ asio::awaitable<void> renewer::poll_in_turn(semaphore::permit room) {
 }
 
 asio::awaitable<void> renewer::poll_for(std::string key) {
-    auto record = context_.all.certificate(key);
+    const auto record = context_.all.certificate(key);
     if (!record)
         co_return;
     acme::renewal_info said;
@@ -294,15 +294,16 @@ asio::awaitable<void> renewer::poll_for(std::string key) {
         if (known && known->retry_after())
             again = std::clamp<duration>(*known->retry_after(), again, poll_after_most);
     }
-    const auto current = context_.all.certificate(key);
+    // As it is now: what listeners were told, and whether the CA takes an order as its replacement, may have changed.
+    auto current = context_.all.certificate(key);
     if (!current || current->certificate != record->certificate)
         co_return;  // another one came meanwhile, and was planned
     if (!answered) {
-        context_.log(log_level::debug, "no renewal information for {}: {}", to_string(record->names()), problem);
-        record->poll_at = poll_moment(context_.now(), again, poll_phase_);
-        context_.all.set_certificate(key, std::move(*record));
+        context_.log(log_level::debug, "no renewal information for {}: {}", to_string(current->names()), problem);
+        current->poll_at = poll_moment(context_.now(), again, poll_phase_);
+        context_.all.set_certificate(key, std::move(*current));
     } else {
-        take_suggestion(key, std::move(*record), said);
+        take_suggestion(key, std::move(*current), said);
     }
     plan_.plan(key);
 }

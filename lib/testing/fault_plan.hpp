@@ -47,8 +47,9 @@ public:
     using target = std::optional<resource>;
 
     void fail_next(resource what, fault how) { queued_[what].push_back(std::move(how)); }
-    void fail_every(int n, target what, fault how) { failing_.insert_or_assign(what, recurring{every_nth{n}, how}); }
-    void lose_every(int n, target what) { losing_.insert_or_assign(what, every_nth{n}); }
+    /// 0 = nothing is said of it any more.
+    void fail_every(int n, target what, fault how) { set(failing_, n, what, recurring{every_nth{n}, std::move(how)}); }
+    void lose_every(int n, target what) { set(losing_, n, what, every_nth{n}); }
     void recover();
 
     /// What this request gets.
@@ -61,6 +62,14 @@ private:
         every_nth when;
         fault how;
     };
+
+    template <typename Value>
+    static void set(std::map<target, Value>& in, int n, target what, Value said) {
+        if (n == 0)
+            in.erase(what);
+        else
+            in.insert_or_assign(what, std::move(said));
+    }
 
     std::map<resource, std::deque<fault>> queued_;
     std::map<target, recurring> failing_;

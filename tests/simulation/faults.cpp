@@ -149,7 +149,6 @@ trouble validations_fail(site& on) {
 }
 
 trouble partition(site& on) {
-    // The CA is reached, and does not reach us.
     const auto a = on.authority.address(), b = on.server.address();
     on.world.network().cut(a, b, cut_type::silent);
     return {"CA and server do not reach one another", [&on, a, b] { on.world.network().heal(a, b); }};
@@ -236,14 +235,14 @@ trouble disk_fails(site& on) {
     using fault = testing::simulated_disk::fault;
     const auto draw = on.world.draw() % 3;
     const auto how = draw == 0 ? fault::full : draw == 1 ? fault::read_only : fault::broken;
-    on.disk.fail(how, on.world.draw() % 20);
+    on.fail_disk(how, on.world.draw() % 20);
     ++on.disk_fails;
     return {
         draw == 0       ? "the disk is full"
             : draw == 1 ? "the disk is read-only"
                         : "the disk is broken",
         [&on] {
-            on.disk.fail(fault::none);
+            on.fail_disk(fault::none);
             disk_works(on);
         }};
 }
@@ -255,6 +254,7 @@ trouble disk_slow(site& on) {
     ++on.disk_fails;
     return {fmt::format("the disk takes {:.1f} s", std::chrono::duration<double>{takes}.count()), [&on] {
                 on.server.blocking().takes({});
+                disk_works(on);
             }};
 }
 

@@ -29,6 +29,8 @@ history live(std::uint64_t seed) {
     on.world.trace({});
     lived.hash = on.world.hash();
     lived.issued = on.issued();
+    on.end();
+    CHECK_FALSE(on.found().first());
     return lived;
 }
 

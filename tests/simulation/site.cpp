@@ -8,6 +8,8 @@
 
 #include <evercert/file_store.hpp>
 
+#include "base/failure.hpp"
+#include "base/outcome.hpp"
 #include "base/wall_time.hpp"
 #include "faults.hpp"
 
@@ -205,8 +207,14 @@ void site::stop(end_type how_it_ends) {
     // What was saved in the last moments was saved.
     if (how_it_ends == end_type::power_cut) {
         disk.restart();
+        disk.fail(disk_fault_);
         world.network().heal(server.address());
     }
+}
+
+void site::fail_disk(testing::simulated_disk::fault how_it_fails, std::uint64_t after) {
+    disk_fault_ = how_it_fails;
+    disk.fail(how_it_fails, after);
 }
 
 void site::restart(end_type how_it_ends) {
@@ -278,13 +286,13 @@ void site::note_turn(const std::string& name, const manager_event& event) {
     if (event.type != event_type::renewal_suggested || !event.next)
         return;
     const auto known = manager_->status(identifier{name});
-    if (!known || known->next != next_act::renew || !known->next_at)
+    if (!known || known->next != next_act::renew || !known->next_at || !known->not_after)
         return;
     // Others are as long as the CA makes them: a fiftieth of the lifetime.
     const bool brought = brought_forward_ && *event.next == brought_forward_->begin;
-    auto end = brought ? brought_forward_->end : *event.next + std::chrono::days{how.lifetime_days} / 50;
+    auto end = brought ? brought_forward_->end : *event.next + (*known->not_after - *known->not_before) / 50;
     // One that was over before there was a certificate says nothing of it: that goes by its own end.
-    if (known->not_before && end <= *known->not_before)
+    if (end <= *known->not_before)
         end = *known->not_after;
     turns_.due(name, std::max(world.time().now(), *known->next_at), end);
 }
@@ -294,7 +302,7 @@ void site::take_turn(const std::string& name) {
     const auto known = manager_ ? manager_->status(identifier{name}) : std::nullopt;
     // What is about to end goes before all others, and in a trouble each tries as it can.
     const bool ending =
-        !known || !known->not_after || *known->not_after - now < std::chrono::days{how.lifetime_days} / 20;
+        !known || !known->not_after || *known->not_after - now < (*known->not_after - *known->not_before) / 20;
     if (ending || account.calm_for(now) < calm_enough)
         return turns_.left(name);
     const auto before = turns_.out_of_turn();
@@ -325,17 +333,29 @@ asio::awaitable<bool> site::ask(std::string name) {
         co_return false;
     ++asked;
     client_hello hello{name, {}};
-    try {
-        co_await manager_->get_certificate(std::move(hello));
-    } catch (const std::system_error& why) {
-        if (why.code() == asio::error::operation_aborted)
-            throw;
+    const auto got = co_await as_outcome(manager_->get_certificate(std::move(hello)));
+    if (got.thrown && describe(got.thrown).is_cancellation())
+        std::rethrow_exception(got.thrown);
+    check_served(name, got.value.value_or(nullptr));
+    if (got.thrown) {
         ++refused;
         co_return false;
     }
     // What it did not serve, or nobody could ask it for, it does not know to be wanted.
     turns_.asked(name, world.time().now());
     co_return true;
+}
+
+void site::check_served(const std::string& name, const certificate_ptr& got) {
+    const auto newest = newest_.find(name);
+    if (newest == newest_.end() || disk_fails > 0 || unsaved_.contains(name))
+        return;
+    if (!got && account.calm_for(world.time().now()) >= calm_enough)
+        find(check::lost_state, fmt::format("a client that asked for {} was refused", name));
+    else if (got && !got->covers(identifier{name}))
+        find(check::lost_state, fmt::format("a client that asked for {} got another name's certificate", name));
+    else if (got && got->not_before() < newest->second.not_before)
+        find(check::lost_state, fmt::format("a client that asked for {} got an earlier certificate", name));
 }
 
 asio::awaitable<void> site::ask_once(site& self, std::string name) { co_await self.ask(std::move(name)); }

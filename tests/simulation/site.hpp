@@ -44,6 +44,9 @@ public:
     /// The CA wants everything replaced at one moment, when all managers may know of it.
     void bring_windows_forward();
 
+    /// Until the next call, whatever becomes of the power.
+    void fail_disk(evercert::testing::simulated_disk::fault, std::uint64_t after = 0);
+
     /// Clients with names that are none of ours.
     void ask_strangers(std::uint64_t count);
 
@@ -110,11 +113,14 @@ private:
     static asio::awaitable<void> visit(site&, std::string name, bool again);
     static asio::awaitable<void> ask_once(site&, std::string name);
     asio::awaitable<bool> ask(std::string name);
+    /// What a client got, or that it got nothing, is what it has to be for a name of ours.
+    void check_served(const std::string& name, const evercert::certificate_ptr&);
     bool is_popular(const std::string& name) const;
 
     turns turns_;
     std::optional<span> brought_forward_;  ///< all windows, last
     std::shared_ptr<evercert::disk> process_;
+    evercert::testing::simulated_disk::fault disk_fault_ = evercert::testing::simulated_disk::fault::none;
     std::optional<evercert::manager> manager_;
     std::optional<evercert::task_group> tasks_;
     evercert::task_group clients_;

@@ -16,7 +16,7 @@ class ca_core;
 /// network's.
 ///
 /// `resource`: as in `acme_server::count()`; "" = all. What is said of one comes before what is said of all.
-/// Every nth: of the requests to what is named, whose signature and nonce are good; 1 = each, 0 = none any more. So the
+/// Every nth: of the requests to what is named, whose signature and nonce are good; 1 = each, 0 = nothing is said of it any more. So the
 /// same requests give the same answers. Throws `error` with `errc::invalid_options` for an `n` below 0 and for a resource
 /// that there is not.
 ///

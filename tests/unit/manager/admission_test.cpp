@@ -197,3 +197,35 @@ TEST_CASE("a name is asked for again once its certificate is forgotten") {
     CHECK(it.site.ask("yes.test"));
     CHECK(it.customers.asked["yes.test"] == 2);
 }
+
+TEST_CASE("a name that was admitted is not asked about again while our limits hold its order up") {
+    admitting_site it{[](auto& options) { options.new_hosts = {24h, 1}; }};
+    it.site.start();
+    CHECK(it.site.ask("yes.test"));
+    for (int i = 0; i < 20; ++i) {
+        CHECK_FALSE(it.site.ask("yes2.test"));
+        CHECK(it.site.refusal == errc::rate_limited);
+        it.site.pass(1min);
+    }
+    CHECK(it.customers.asked["yes2.test"] == 1);
+    it.site.manager->forget_failures("yes2.test");
+    CHECK_FALSE(it.site.ask("yes2.test"));
+    CHECK(it.customers.asked["yes2.test"] == 2);
+    it.site.pass(61min);
+    CHECK_FALSE(it.site.ask("yes2.test"));
+    CHECK(it.customers.asked["yes2.test"] == 3);
+}
+
+TEST_CASE("of the names that were admitted and are held up by our limits the oldest is forgotten first") {
+    admitting_site it{[](auto& options) {
+        options.new_hosts = {24h, 1};
+        options.failures_remembered_max = 2;
+    }};
+    it.site.start();
+    CHECK(it.site.ask("yes.test"));
+    for (const auto* name : {"yes-a.test", "yes-b.test", "yes-c.test", "yes-b.test", "yes-c.test", "yes-a.test"})
+        CHECK_FALSE(it.site.ask(name));
+    CHECK(it.customers.asked["yes-a.test"] == 2);
+    CHECK(it.customers.asked["yes-b.test"] == 1);
+    CHECK(it.customers.asked["yes-c.test"] == 1);
+}

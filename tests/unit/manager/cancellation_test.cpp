@@ -77,10 +77,8 @@ TEST_CASE("stop() at every wait of an order or a renewal leaves nothing behind, 
     stop_at(1'000'000, ca, where, what);  // what is made once in a process
     ca.settle();
     const auto descriptors = test::open_descriptors();
-    // A folder's waits are those of the memory's, but take a disk; a renewal's differ from an order's in few.
-    const int step = where == test::keeping::kind::folder ? 5 : what == test::deed::renew ? 2 : 1;
     int n = 1;
-    for (; stop_at(n, ca, where, what); n += step) {
+    for (; stop_at(n, ca, where, what); ++n) {
         ca.settle();
         CAPTURE(n);
         CHECK(test::open_descriptors() == descriptors);

@@ -77,9 +77,8 @@ TEST_CASE("a crash at any wait costs at most an order that was not finalized, an
     crash_at(1'000'000, ca, where, what);  // what is made once in a process
     ca.settle();
     const auto descriptors = test::open_descriptors();
-    const int step = where == test::keeping::kind::cache_file ? 1 : what == test::deed::renew ? 5 : 2;
     int n = 1;
-    for (; crash_at(n, ca, where, what); n += step) {
+    for (; crash_at(n, ca, where, what); ++n) {
         ca.settle();
         CAPTURE(n);
         CHECK(test::open_descriptors() == descriptors);

@@ -274,6 +274,24 @@ TEST_CASE("what failed is remembered for so many names and no more") {
     CHECK(text.find("a0.test") == std::string::npos);
 }
 
+TEST_CASE(
+    "a month of clients for a name whose ports are closed costs what the delays allow, whatever the ledger has left") {
+    test::simulated_site site{
+        [](auto& options) { options.limits = lets_encrypt_limits(); },
+        [](auto& options) { options.limits = lets_encrypt_limits(); }};
+    site.start();
+    site.manager->set_hosts({"a.test"});
+    site.ca->faults().fail_validations(1, "connection");
+    site.ask_for("a.test", 30 * day, 2min);
+    // 5, 10, 20 … minutes, then a day.
+    CHECK(site.ca->count("newOrder") > 30);
+    CHECK(site.ca->count("newOrder") < 30 + 50);
+    CHECK(site.heard(event_type::failed) > 30);
+    CHECK(site.ca->limit_violations() == 0);
+    site.ca->recover();
+    CHECK(site.until([&] { return site.ask("a.test") != nullptr; }, 27h));
+}
+
 TEST_CASE("what the store has never replaces a later certificate, and a later one of the store's is taken") {
     test::simulated_site site{{}, [](auto& ca) { ca.lifetime = 10 * day; }};
     site.start();

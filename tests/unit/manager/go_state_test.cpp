@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 
 #include <evercert/error.hpp>
+#include <evercert/manager.hpp>
 
 #include "catch.hpp"
 #include "certificates.hpp"
@@ -10,6 +11,7 @@
 #include "go_state_vector.hpp"
 #include "manager/go_state.hpp"
 #include "manager/state.hpp"
+#include "simulated_time.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;
@@ -208,4 +210,25 @@ TEST_CASE("a certificate in Go's state is refused with the key of another, for a
 
     written.fields["Certs"] = {{"../a\n", entry_of(*written.cert)}};
     CHECK_THAT(written.refusal(), ContainsSubstring("\"../a\\x0a\": that is not a name"));
+}
+
+TEST_CASE("a manager takes the state that Go wrote") {
+    const go_state written;
+    asio::io_context io;
+    test::simulated_time time{io};
+    manager_options options;
+    options.directory_url = directory_url;
+    const auto clock = time.make_clock();
+    clock->step(written.now - clock->wall());
+    options.clock = clock;
+    manager by{io, options};
+    by.unmarshal(json::serialize(written.fields));
+    const auto found = by.find("a.test");
+    REQUIRE(found);
+    CHECK(found->serial() == written.cert->serial());
+    CHECK(by.marshal().find("ops@a.test") != std::string::npos);
+    auto damaged = written.fields;
+    damaged.erase("Key");
+    CHECK_THROWS_AS(by.unmarshal(json::serialize(damaged)), error);
+    CHECK(by.find("a.test") == found);
 }

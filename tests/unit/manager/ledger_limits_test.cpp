@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "catch.hpp"
 #include "simulated_site.hpp"
 
@@ -216,9 +218,10 @@ TEST_CASE("a name set is issued for five times a week, and not a sixth time") {
     // Renewed by timers every half day: five certificates, then one in 33.6 hours.
     CHECK(site.ca->count("newOrder") >= 7);
     CHECK(site.ca->count("newOrder") <= 5 + 5);
+    REQUIRE(site.until([&] { return !site.manager->can_issue({"a.test"}).now; }, 2 * day));
     const auto answer = site.manager->can_issue({"a.test"});
-    if (!answer.now)
-        CHECK(answer.because.find("a.test") != std::string::npos);
+    CHECK(answer.because.find("a.test") != std::string::npos);
+    CHECK(answer.because.find("certificates_per_name_set") != std::string::npos);
 }
 
 TEST_CASE("replacements are exempt, so renewals never wait for new names that used up a domain's limit") {
@@ -338,4 +341,44 @@ TEST_CASE("what one account was refused and ordered is nothing to another one") 
     CHECK_FALSE(site.manager->can_issue({"e.test"}).now);
     CHECK_FALSE(site.ask("e.test"));
     CHECK(site.ca->count("newOrder") == 5);
+}
+
+TEST_CASE("a client does not wait with an application that our limits hold up for long") {
+    test::simulated_site site{[](auto& options) { options.orders = {1h, 1}; }};
+    site.start();
+    site.cert("a.test");
+    test::started<certificate_ptr> waiting{site.io.get_executor(), site.manager->cert("b.test")};
+    site.pass(1s);
+    CHECK_FALSE(waiting.ended());
+    const auto asked = site.time.elapsed();
+    CHECK_FALSE(site.ask("b.test"));
+    CHECK(site.refusal == errc::rate_limited);
+    CHECK(site.time.elapsed() - asked < 1s);
+    CHECK(site.until([&] { return waiting.ended(); }, 61min));
+    CHECK(waiting.take());
+    CHECK(site.ask("b.test"));
+}
+
+TEST_CASE("who pays one limiter and is refused by the next gets back what it paid") {
+    test::simulated_site site{[](auto& options) {
+        options.new_hosts = {20s, 1};
+        options.orders = {24h, 2};
+        options.order_ceiling = {};
+        options.admission = [](identifier) -> asio::awaitable<bool> { co_return true; };
+    }};
+    site.start();
+    site.manager->set_hosts({"listed.test"});
+    CHECK(site.ask("a.test"));
+    test::started<certificate_ptr> waiting{
+        site.io.get_executor(), site.manager->get_certificate(client_hello{"b.test", {}})};
+    site.pass(1s);
+    CHECK(site.cert("listed.test"));
+    site.pass(25s);
+    REQUIRE(waiting.ended());
+    CHECK_THROWS_AS(waiting.take(), error);
+    const auto status = site.manager->status();
+    const auto limit = std::find_if(
+        status.limiters.begin(), status.limiters.end(), [](const auto& one) { return one.name == "new_hosts"; });
+    REQUIRE(limit != status.limiters.end());
+    CHECK(limit->wait == 0s);
 }

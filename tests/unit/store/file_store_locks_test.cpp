@@ -2,6 +2,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <evercert/testing/simulated_disk.hpp>
+
 #include "descriptors.hpp"
 #include "fake_clock.hpp"
 #include "file_store_fixture.hpp"
@@ -134,4 +136,26 @@ TEST_CASE("what killed processes left is removed by the next one that starts, wh
     CHECK(f.files("writing").empty());
     CHECK(f.files("locks") == std::set<std::string>{".tokens", "a"});
     f.run(running->save("a", "{}", held));
+}
+
+TEST_CASE("a file system without locks is an error that says what to do, and what is there stays") {
+    asio::io_context io;
+    testing::simulated_disk machine;
+    machine.create_folder("/var");
+    file_store_options options;
+    options.disk = machine.process();
+    options.blocking_executor = io.get_executor();
+    auto store = file_store("/var/store", options);
+    test::run_io(io, store->save("hosts", "{\"any\":true}"));
+    machine.has_locks(false);
+    // One that is open loads, and neither saves nor locks.
+    CHECK_THAT(failure([&] { test::run_io(io, store->lock("a", 60s)); }), ContainsSubstring("no flock"));
+    CHECK_THAT(
+        failure([&] { test::run_io(io, store->save("hosts", "{\"any\":false}")); }), ContainsSubstring("no flock"));
+    CHECK(test::run_io(io, store->load("hosts")) == "{\"any\":true}");
+    store.reset();
+    CHECK_THAT(
+        failure([&] { file_store("/var/store", options); }), ContainsSubstring("keep the store on a local disk"));
+    machine.has_locks(true);
+    CHECK(test::run_io(io, file_store("/var/store", options)->load("hosts")) == "{\"any\":true}");
 }

@@ -53,6 +53,9 @@ TEST_CASE("what is said of one resource comes before what is said of all") {
     CHECK(gist(f.ca.handle({"GET", "/directory"})) == "503");
     CHECK(f.ca.handle({"GET", "/directory"}).fields.get("Retry-After") == "7200");
     CHECK(gist(f.client.post("/new-order", order_of({"a.test"}))) == "400 orderNotReady");
+    // One that ended does not keep from it what is said of all.
+    f.ca.core.faults().fail_every(0, resource::new_order, make_fault(400, "orderNotReady", "odd", {}));
+    CHECK(gist(f.client.post("/new-order", order_of({"a.test"}))) == "503");
     f.ca.core.recover();
     CHECK(gist(f.client.post("/new-order", order_of({"a.test"}))) == "201");
 }
