@@ -174,17 +174,22 @@ trouble strange_windows(site& on) {
     case 3: faults.shift_renewal_windows(std::chrono::days{400}); break;
     default: faults.stale_renewal_info(true); break;
     }
+    on.windows_are_strange(true);
     return {
         "renewal information is wrong",
-        [&faults] {
+        [&on, &faults] {
             faults.renewal_info_body("");
             faults.shift_renewal_windows({});
             faults.stale_renewal_info(false);
+            on.windows_are_strange(false);
         },
         false};
 }
 
-trouble revoked(site& on) { return {fmt::format("{} certificates are revoked", on.ca.faults().revoke_all())}; }
+trouble revoked(site& on) {
+    on.want_all_replaced(on.world.time().now());
+    return {fmt::format("{} certificates are revoked", on.ca.faults().revoke_all())};
+}
 
 trouble brought_forward(site& on) {
     on.bring_windows_forward();

@@ -32,9 +32,10 @@ std::string_view to_string(check of) noexcept {
     case check::order_rate: return "order_rate";
     case check::early_order: return "early_order";
     case check::moved_renewal: return "moved_renewal";
-    case check::out_of_turn: break;
+    case check::out_of_turn: return "out_of_turn";
+    case check::not_replaced: break;
     }
-    return "out_of_turn";
+    return "not_replaced";
 }
 
 void findings::add(wall_time at, check by, std::string_view text) {

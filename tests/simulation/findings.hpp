@@ -27,10 +27,11 @@ enum class check {
     early_order,       ///< an order came before the time that the manager said after a failure
     moved_renewal,     ///< a certificate's renewal was planned for another time without another reason
     out_of_turn,       ///< a certificate was renewed before another one that was to go first
+    not_replaced,      ///< a certificate that the CA wanted replaced stayed, though nothing was wrong
 };
-inline constexpr std::size_t check_count = 10;
+inline constexpr std::size_t check_count = 11;
 
-/// "expired" … "out_of_turn".
+/// "expired" … "not_replaced".
 std::string_view to_string(check) noexcept;
 
 /// What should not have happened.

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+
+#include <evercert/clock.hpp>
 
 namespace simulation {
 
@@ -20,5 +23,10 @@ struct options {
     bool until_failure = false;
     double poll_hours = 24;  ///< the CA's Retry-After for renewal information
 };
+
+inline evercert::duration renewal_info_wait(const options& how) {
+    const std::chrono::duration<double, std::ratio<3600>> hours{how.poll_hours};
+    return std::chrono::duration_cast<evercert::duration>(hours);
+}
 
 }  // namespace simulation

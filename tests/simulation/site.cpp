@@ -128,6 +128,7 @@ testing::acme_server_options site::ca_options() {
     options.issued = [this](const testing::issued_certificate& made) {
         ++issued_;
         take_turn(made.names.front().value());
+        to_replace_.erase(made.names.front().value());
         accounts_.insert(made.account);
         // Without power there is nobody who could get it.
         if (unreadable == 0 && !disk.is_off())
@@ -274,10 +275,20 @@ void site::heard(const manager_event& event) {
 
 void site::bring_windows_forward() {
     // By then each has been asked for, with a day to spare.
-    const auto start = std::chrono::floor<std::chrono::seconds>(world.time().now()) +
-        std::chrono::duration_cast<duration>(std::chrono::duration<double, std::ratio<3600>>{how.poll_hours}) + 24h;
+    const auto start = std::chrono::floor<std::chrono::seconds>(world.time().now()) + renewal_info_wait(how) + 24h;
     brought_forward_ = span{start, start + forward_length};
     ca.renewal_windows(brought_forward_->begin, brought_forward_->end);
+    want_all_replaced(brought_forward_->end);
+}
+
+void site::want_all_replaced(wall_time end) {
+    for (const auto& [name, newest] : newest_)
+        to_replace_.insert_or_assign(name, end);
+}
+
+void site::windows_are_strange(bool begin) {
+    strange_windows_ += begin ? 1 : -1;
+    windows_seen_since_ = world.time().now();
 }
 
 void site::note_turn(const std::string& name, const manager_event& event) {

@@ -43,6 +43,10 @@ public:
 
     /// The CA wants everything replaced at one moment, when all managers may know of it.
     void bring_windows_forward();
+    /// The CA wants all that there is replaced until `end`.
+    void want_all_replaced(wall_time end);
+    /// Nobody can learn from the CA what it wants replaced.
+    void windows_are_strange(bool);
 
     /// Until the next call, whatever becomes of the power.
     void fail_disk(evercert::testing::simulated_disk::fault, std::uint64_t after = 0);
@@ -103,6 +107,7 @@ private:
     void ordered(const evercert::testing::placed_order&);
     void look_each_day();
     void look_at_plans();
+    void look_at_replacements();
     /// The store gets a certificate before clients do.
     void note_saving(const std::string& name, const evercert::manager_event&);
     /// A failure is remembered until then.
@@ -118,7 +123,10 @@ private:
     bool is_popular(const std::string& name) const;
 
     turns turns_;
-    std::optional<span> brought_forward_;  ///< all windows, last
+    std::optional<span> brought_forward_;          ///< all windows, last
+    std::map<std::string, wall_time> to_replace_;  ///< name → until when the CA wants its certificate replaced
+    int strange_windows_ = 0;
+    wall_time windows_seen_since_ = {};
     std::shared_ptr<evercert::disk> process_;
     evercert::testing::simulated_disk::fault disk_fault_ = evercert::testing::simulated_disk::fault::none;
     std::optional<evercert::manager> manager_;

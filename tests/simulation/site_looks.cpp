@@ -90,8 +90,26 @@ void site::look() {
         find(check::careless_request, ca.latest_protocol_violations().back());
     careless_seen_ = careless;
     const auto now = account.at(world.time().now());
+    look_at_replacements();
     if (now.unexcused >= 1s && found_.count(check::expired) == 0)
         find(check::expired, fmt::format("{} since {}", now.worst, to_rfc3339(*now.first)));
+}
+
+void site::look_at_replacements() {
+    const auto now = world.time().now();
+    // A question that failed is asked again after at most a day, and after that nothing may hold the order up for longer.
+    const auto longest = after(worst_aftermath(how.faults)).length + renewal_info_wait(how) + 26h;
+    const auto calm = std::min(account.calm_for(now), strange_windows_ > 0 ? duration{} : now - windows_seen_since_);
+    if (calm < longest)
+        return;
+    std::erase_if(to_replace_, [&](const auto& wanted) {
+        const bool late = now > wanted.second + longest;
+        if (late)
+            find(
+                check::not_replaced,
+                fmt::format("{} was to be replaced until {}", wanted.first, to_rfc3339(wanted.second)));
+        return late;
+    });
 }
 
 void site::look_at_plans() {
