@@ -16,8 +16,8 @@ namespace evercert {
 struct file_store_options {
     std::shared_ptr<evercert::clock> clock = system_clock();
     std::shared_ptr<evercert::disk> disk = system_disk();
-    /// For file I/O. None = two threads of the store's own, started at first use: one that reads, so that a handshake
-    /// never waits behind an fsync, and one that writes. With an executor of several threads saves run side by side, and
+    /// For file I/O. None = threads of the store's own, started at first use: one that reads, so that a handshake
+    /// never waits behind an fsync or a list of all keys, one that lists, and one that writes. With an executor of several threads saves run side by side, and
     /// the file system syncs them together.
     asio::any_io_executor blocking_executor = {};
     /// How often a lock that another process holds is asked for: an order takes a second or more, so nobody notices.

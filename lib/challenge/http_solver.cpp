@@ -2,14 +2,21 @@
 
 namespace evercert {
 
+namespace {
+
+asio::awaitable<void> done() { co_return; }
+
+}  // namespace
+
 std::string_view to_string(challenge_type type) noexcept {
     return type == challenge_type::http_01 ? "http-01" : "tls-alpn-01";
 }
 
+// No coroutine: who is cancelled before its first step cleans up, too, and must not take away the other order's answer.
 asio::awaitable<void> http_solver::present(challenge_answer answer) {
     const std::lock_guard lock{mutex_};
     by_token_.emplace(std::move(answer.token), std::move(answer.key_authorization));
-    co_return;
+    return done();
 }
 
 asio::awaitable<void> http_solver::clean_up(challenge_answer answer) {

@@ -49,8 +49,13 @@ void tls_alpn_solver::answer_with(const challenge_answer& answer, certificate_pt
     std::rotate(mine, std::next(mine), all.end());
 }
 
+// No coroutine: who is cancelled before its first step cleans up, too.
 asio::awaitable<void> tls_alpn_solver::present(challenge_answer answer) {
     begin(answer);
+    return answer_in_turn(std::move(answer));
+}
+
+asio::awaitable<void> tls_alpn_solver::answer_in_turn(challenge_answer answer) {
     // Those who waited together are woken together: one of them is first, and the others wait on.
     for (const auto until = clock_->steady() + turn_wait; is_taken(answer) && clock_->steady() < until;) {
         const auto left = until - clock_->steady();

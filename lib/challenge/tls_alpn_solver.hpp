@@ -47,6 +47,7 @@ private:
     bool is_taken(const challenge_answer&) const;
     asio::awaitable<void> wait_for_turn(challenge_answer);
     void begin(const challenge_answer&);
+    asio::awaitable<void> answer_in_turn(challenge_answer);
     void answer_with(const challenge_answer&, certificate_ptr);
 
     std::shared_ptr<clock> clock_;

@@ -26,10 +26,11 @@ admission_desk::answer admission_desk::known(const identifier& name) const {
         const bool failed = std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return book.last(key); });
         return failed ? answer::yes : answer::ask;
     });
-    const bool there = known == answer::ask && std::any_of(keys.begin(), keys.end(), [&](const auto& key) {
-                           return context_.all.certificate(key).has_value();
-                       });
-    return there || remembers(name) ? answer::yes : known;
+    if (known != answer::ask)
+        return known;
+    const bool there = std::any_of(
+        keys.begin(), keys.end(), [&](const auto& key) { return context_.all.certificate(key).has_value(); });
+    return there || remembers(name) ? answer::yes : answer::ask;
 }
 
 bool admission_desk::remembers(const identifier& name) const {
@@ -40,13 +41,15 @@ bool admission_desk::remembers(const identifier& name) const {
 
 void admission_desk::remember(const identifier& name) {
     const auto now = context_.options.clock->steady();
+    const auto until = now + context_.options.refusal_memory;
     const std::lock_guard lock{mutex_};
-    if (!admitted_.insert_or_assign(name.value(), now + context_.options.refusal_memory).second)
-        return;
-    oldest_.push_back(name.value());
+    admitted_.insert_or_assign(name.value(), until);
+    oldest_.emplace_back(name.value(), until);
     while (!oldest_.empty() &&
-           (admitted_.size() > context_.options.failures_remembered_max || admitted_.at(oldest_.front()) <= now)) {
-        admitted_.erase(oldest_.front());
+           (oldest_.size() > context_.options.failures_remembered_max || oldest_.front().second <= now)) {
+        const auto& [first, its_end] = oldest_.front();
+        if (const auto found = admitted_.find(first); found != admitted_.end() && found->second <= its_end)
+            admitted_.erase(found);
         oldest_.pop_front();
     }
 }

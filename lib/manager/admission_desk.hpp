@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include <asio/awaitable.hpp>
 
@@ -43,7 +44,7 @@ private:
     mutable std::mutex mutex_;
     /// Names that were admitted, until when: of some nothing else tells, since our limits hold up their orders.
     std::unordered_map<std::string, steady_time> admitted_;
-    std::deque<std::string> oldest_;  ///< of those, the oldest first
+    std::deque<std::pair<std::string, steady_time>> oldest_;  ///< as they were admitted
 };
 
 }  // namespace evercert

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <fmt/format.h>
+
 #include <evercert/error.hpp>
 
 #include "base/failure.hpp"
@@ -28,16 +30,18 @@ private:
     std::string key_;
 };
 
-/// In the set for as long as it is there.
-class membership {
+/// A flight that our limits hold up, for as long as they do.
+class held_up_mark {
 public:
-    membership(std::set<std::string>& in, std::string key) : in_{in}, key_{std::move(key)} { in_.insert(key_); }
-    ~membership() { in_.erase(key_); }
-    membership(const membership&) = delete;
+    using flights = std::map<std::string, steady_time>;
+    held_up_mark(flights& all, std::string key, steady_time until)
+        : all_{all}, at_{all.insert_or_assign(std::move(key), until).first} {}
+    ~held_up_mark() { all_.erase(at_); }
+    held_up_mark(const held_up_mark&) = delete;
 
 private:
-    std::set<std::string>& in_;
-    std::string key_;
+    flights& all_;
+    flights::iterator at_;
 };
 
 }  // namespace
@@ -82,9 +86,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(
         }
     job wanted{std::move(names), kind, purpose::handshake};
     refuse_failed(wanted);
-    // The flight may be an application's, which waits as long as it takes.
-    if (held_up_.contains(wanted.key))
-        limits_.check(wanted.names, kind_of(wanted), patience(wanted));
+    refuse_held_up(wanted);
     co_return co_await join(std::move(wanted));
 }
 
@@ -177,13 +179,22 @@ asio::awaitable<certificate_ptr> certificate_keeper::admit_and_load(job wanted) 
 /// Each under the lease and with a permit of its own, which are no places to wait for the limiters in.
 asio::awaitable<certificate_ptr> certificate_keeper::attempts(job wanted) {
     order_desk::course so_far;
+    std::exception_ptr not_validated;
+    // Our own limits, which do not let another attempt through, say nothing of the name; what the one before failed with does.
+    const auto fail = [&not_validated](const std::exception_ptr& with) {
+        std::rethrow_exception(not_validated && is_own_limit(describe(with)) ? not_validated : with);
+    };
     for (;;) {
         auto result = co_await as_outcome(attempt(wanted, so_far));
         if (!result.thrown)
             co_return *result.value;
         if (!orders_.tries_again(so_far, result.thrown))
-            std::rethrow_exception(result.thrown);
-        co_await pass_limits_again(wanted, result.thrown);
+            fail(result.thrown);
+        if (describe(result.thrown).code == errc::authorization_invalid)
+            not_validated = result.thrown;
+        const auto passed = co_await as_outcome<void>(pass_limits_again(wanted));
+        if (passed.thrown)
+            fail(passed.thrown);
     }
 }
 
@@ -192,19 +203,30 @@ duration certificate_keeper::patience(const job& wanted) const {
 }
 
 asio::awaitable<void> certificate_keeper::pass_limits(job wanted) {
-    const membership held_up{held_up_, wanted.key};
+    const held_up_mark mark{held_up_, wanted.key, expected_to_pass(wanted)};
     co_await limits_.pass(wanted.names, kind_of(wanted), patience(wanted));
 }
 
-/// What the attempt before failed with, if that is what the name has to be remembered for: our own limits, which do not let
-/// another one through, say nothing of it.
-asio::awaitable<void> certificate_keeper::pass_limits_again(job wanted, std::exception_ptr failed) {
-    const membership held_up{held_up_, wanted.key};
-    auto work = limits_.pass_again(wanted.names, kind_of(wanted), patience(wanted));
-    auto passed = co_await as_outcome<void>(std::move(work));
-    if (passed.thrown && is_own_limit(describe(passed.thrown)) && describe(failed).code == errc::authorization_invalid)
-        std::rethrow_exception(failed);
-    passed.get();
+asio::awaitable<void> certificate_keeper::pass_limits_again(job wanted) {
+    const held_up_mark mark{held_up_, wanted.key, expected_to_pass(wanted)};
+    co_await limits_.pass_again(wanted.names, kind_of(wanted), patience(wanted));
+}
+
+steady_time certificate_keeper::expected_to_pass(const job& wanted) const {
+    return context_.options.clock->steady() + limits_.expected_wait(wanted.names, kind_of(wanted));
+}
+
+/// The flight may be an application's, which waits as long as it takes.
+void certificate_keeper::refuse_held_up(const job& wanted) const {
+    const auto flight = held_up_.find(wanted.key);
+    if (flight == held_up_.end())
+        return;
+    const auto wait = flight->second - context_.options.clock->steady();
+    if (wait <= patience(wanted))
+        return;
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
+    throw error{
+        errc::rate_limited, fmt::format("our own limits hold the order up for {} s more", seconds.count()), seconds};
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted, order_desk::course& so_far) {

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -86,7 +86,7 @@ private:
     asio::awaitable<certificate_ptr> admit_and_load(job);
     asio::awaitable<void> pass_limits(job);
     asio::awaitable<certificate_ptr> attempts(job);
-    asio::awaitable<void> pass_limits_again(job, std::exception_ptr failed);
+    asio::awaitable<void> pass_limits_again(job);
     asio::awaitable<certificate_ptr> attempt(job, order_desk::course&);
     asio::awaitable<certificate_ptr> load_or_order(job, vault_lease, order_desk::course&);
     asio::awaitable<void> restore_and_load();
@@ -98,6 +98,8 @@ private:
     key_type type_of(const job&) const;
     void remember_failure(const job&, std::exception_ptr);
     void refuse_failed(const job&) const;
+    void refuse_held_up(const job&) const;
+    steady_time expected_to_pass(const job&) const;
     /// How long it waits for our limits.
     duration patience(const job&) const;
     order_kind kind_of(const job& wanted) const { return kind_of(wanted.key, wanted.names); }
@@ -111,7 +113,7 @@ private:
     renewal_plan& plan_;
     admission_desk admissions_;
     semaphore in_progress_;
-    std::set<std::string> held_up_;  ///< by our limits
+    std::map<std::string, steady_time> held_up_;  ///< by our limits, and when each is expected to pass
     single_flight<std::string, certificate_ptr> flights_;
     single_flight<std::string, bool> restoring_;
     bool restored_ = false;

@@ -27,13 +27,24 @@ void check_key_types(const std::vector<key_type>& types) {
         throw error{errc::invalid_options, "manager_options::key_types is empty: name at least one"};
 }
 
+void check_rate(const rate& limit, const char* name) {
+    check_time_or_zero(limit.interval, fmt::format("{}.interval", name));
+    if (limit.burst < 1)
+        throw error{errc::invalid_options, fmt::format("{} needs a burst of 1 or more", name)};
+    // What an empty bucket owes is counted in nanoseconds.
+    if (limit.interval.count() > 0 && limit.burst > 10 * std::chrono::milliseconds{option_time_max} / limit.interval)
+        throw error{
+            errc::invalid_options,
+            fmt::format("{}: an empty bucket of {} takes more than a century to fill", name, limit.burst)};
+}
+
 void check_times(const manager_options& options) {
     check_time(options.admission_timeout, "manager_options::admission_timeout");
     check_time_or_zero(options.refusal_memory, "manager_options::refusal_memory");
-    check_time_or_zero(options.orders.interval, "manager_options::orders.interval");
-    check_time_or_zero(options.new_hosts.interval, "manager_options::new_hosts.interval");
+    check_rate(options.orders, "manager_options::orders");
+    check_rate(options.new_hosts, "manager_options::new_hosts");
+    check_rate(options.renewal_info_polls, "manager_options::renewal_info_polls");
     check_time_or_zero(options.order_ceiling.window, "manager_options::order_ceiling.window");
-    check_time_or_zero(options.renewal_info_polls.interval, "manager_options::renewal_info_polls.interval");
     check_time(options.certificate_files_interval, "manager_options::certificate_files_interval");
     check_time_or_zero(options.handshake_wait, "manager_options::handshake_wait");
     check_time(options.order_timeout, "manager_options::order_timeout");
@@ -85,9 +96,6 @@ void check_options(const manager_options& options) {
     check_times(options);
     require(
         options.account_key != key_type::ed25519, "manager_options::account_key: most CAs do not take Ed25519 keys");
-    require(options.orders.burst > 0, "manager_options::orders needs a burst of 1 or more");
-    require(options.new_hosts.burst > 0, "manager_options::new_hosts needs a burst of 1 or more");
-    require(options.renewal_info_polls.burst > 0, "manager_options::renewal_info_polls needs a burst of 1 or more");
     require(
         options.waiters_max > 0 && options.waiters_per_name_max > 0, "manager_options::waiters_max must be 1 or more");
     require(options.orders_in_progress_max > 0, "manager_options::orders_in_progress_max must be 1 or more");

@@ -8,7 +8,6 @@
 #include "manager/impl.hpp"
 
 namespace evercert {
-namespace {}  // namespace
 
 manager::impl::looked_up manager::impl::look_up(const client_hello& hello) {
     if (hello.is_challenge()) {

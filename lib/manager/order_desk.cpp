@@ -33,11 +33,12 @@ asio::awaitable<order_desk::fulfilled> order_desk::place(
         co_return *found;
     const auto kind = kind_of(key, names);
     limits_.order(names, kind);
+    const auto current = context_.all.certificate(key);
     const issuer::step kept = [this, names, kind] { return limits_.order_kept(names, kind); };
     auto placed = co_await as_outcome(issuer_.place(*client, names, replaces(key), learned, kept));
     limits_.validated(names, learned.not_authorized);
-    if (learned.not_a_replacement)
-        note_not_replaceable(key);
+    if (learned.not_a_replacement && current)
+        note_not_replaceable(key, current->certificate);
     if (placed.thrown)
         limits_.not_issued(names, kind);  // nothing was finalized
     auto ready = placed.get();
@@ -125,9 +126,9 @@ asio::awaitable<std::optional<order_desk::fulfilled>> order_desk::resume_pending
     co_return std::nullopt;
 }
 
-void order_desk::note_not_replaceable(const std::string& key) {
+void order_desk::note_not_replaceable(const std::string& key, const held_ptr& refused) {
     auto record = context_.all.certificate(key);
-    if (!record)
+    if (!record || record->certificate != refused)
         return;
     record->not_replaceable = true;
     context_.all.set_certificate(key, std::move(*record));

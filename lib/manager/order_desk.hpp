@@ -60,7 +60,7 @@ private:
         std::string key, std::vector<identifier> names, std::shared_ptr<acme::client>);
     asio::awaitable<void> save_pending(std::string key, std::string order_url, private_key, bool replaces);
     std::string replaces(const std::string& key) const;
-    void note_not_replaceable(const std::string& key);
+    void note_not_replaceable(const std::string& key, const held_ptr& refused);
 
     const manager_context& context_;
     account_keeper& accounts_;

@@ -128,20 +128,29 @@ replacement_paces order_limits::paces() const {
 asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_kind kind, duration longest) {
     // Who will be refused by one pays no other: a flood would empty the bucket of new hosts for days.
     check(names, kind, longest);
-    const bool listed =
-        std::all_of(names.begin(), names.end(), [&](const auto& name) { return context_.all.lists(name); });
     const visit waiting{*this};
-    const bool is_new = !listed && !kind.renewal && !kind.repeats;
-    if (is_new) {
+    const bool pays_for_new = is_new(names, kind);
+    if (pays_for_new) {
         co_await new_hosts_.acquire(longest);
         limits_changed();
     }
     auto passed = co_await as_outcome<void>(pass_orders(longest, urgency_of(kind)));
-    if (passed.thrown && is_new) {
+    if (passed.thrown && pays_for_new) {
         new_hosts_.give_back();
         limits_changed();
     }
     passed.get();
+}
+
+bool order_limits::is_new(const std::vector<identifier>& names, order_kind kind) const {
+    return !kind.renewal && !kind.repeats &&
+        !std::all_of(names.begin(), names.end(), [&](const auto& name) { return context_.all.lists(name); });
+}
+
+duration order_limits::expected_wait(const std::vector<identifier>& names, order_kind kind) const {
+    const auto who = urgency_of(kind);
+    const auto both = std::max(orders_.expected_wait(who), ceiling_.expected_wait(who));
+    return is_new(names, kind) ? std::max(both, new_hosts_.expected_wait()) : both;
 }
 
 void order_limits::check(const std::vector<identifier>& names, order_kind kind, duration longest) const {

@@ -32,8 +32,8 @@ public:
     asio::awaitable<void> pass(std::vector<identifier> names, order_kind, duration longest);
     /// The second attempt of an order pays like the first; its names are not new any more.
     asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind, duration longest);
-    /// Throws what `pass_again` would throw now; takes nothing.
-    void check(const std::vector<identifier>& names, order_kind, duration longest) const;
+    /// Of a newcomer, as far as is known now.
+    duration expected_wait(const std::vector<identifier>& names, order_kind) const;
     asio::awaitable<void> pass_poll();
 
     /// Count an order and the validation of its names against the CA's limits, right before it is sent; throws
@@ -73,6 +73,9 @@ private:
 
     void look();
     void check_ledger(const std::vector<identifier>& names, order_kind) const;
+    void check(const std::vector<identifier>& names, order_kind, duration longest) const;
+    /// Names that no list has, and of which there was no certificate.
+    bool is_new(const std::vector<identifier>& names, order_kind) const;
     asio::awaitable<void> pass_orders(duration longest, urgency);
     void limits_changed();
     void remember();

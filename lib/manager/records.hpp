@@ -44,7 +44,7 @@ struct certificate_record {
     enum class notice { none, expiring, expired };
     notice told = notice::none;  ///< what the listeners were told of its end
     held_ptr rejected;           ///< by clients, so this one was taken back; the store may have it still
-    /// The CA did not take an order as its replacement (RFC 9773, section 5): none says again what it replaces.
+    /// The CA did not take an order as its replacement (RFC 9773, section 5): none of this run says again what it replaces.
     bool not_replaceable = false;
 
     /// A later one, which clients did not reject. Which of the two lasts longer says nothing: lifetimes become shorter.

@@ -128,7 +128,6 @@ testing::acme_server_options site::ca_options() {
     options.issued = [this](const testing::issued_certificate& made) {
         ++issued_;
         take_turn(made.names.front().value());
-        to_replace_.erase(made.names.front().value());
         accounts_.insert(made.account);
         // Without power there is nobody who could get it.
         if (unreadable == 0 && !disk.is_off())
@@ -261,6 +260,9 @@ void site::heard(const manager_event& event) {
             newest_[name] = {now->not_before(), now->not_after()};
             unsaved_.erase(name);
             unpublished_.erase(now->serial());
+            if (const auto wanted = to_replace_.find(name);
+                wanted != to_replace_.end() && now->not_before() >= wanted->second.begin)
+                to_replace_.erase(wanted);
         }
     }
     if (event.type == event_type::retry_planned)
@@ -268,6 +270,8 @@ void site::heard(const manager_event& event) {
     if (event.type == event_type::forgotten && newest_.contains(name))
         if (const auto end = newest_[name].not_after + manager_options{}.expired_kept; world.time().now() < end)
             find(check::lost_state, fmt::format("{} was removed, and was to be kept until {}", name, to_rfc3339(end)));
+    if (event.type == event_type::forgotten)
+        newest_.erase(name);
     world.note(fmt::format(
         "{} {}{}", to_string(event.type), name,
         event.failure ? " " + std::string{to_string(*event.failure)} + ": " + event.text : ""));
@@ -283,7 +287,7 @@ void site::bring_windows_forward() {
 
 void site::want_all_replaced(wall_time end) {
     for (const auto& [name, newest] : newest_)
-        to_replace_.insert_or_assign(name, end);
+        to_replace_.insert_or_assign(name, span{std::chrono::floor<std::chrono::seconds>(world.time().now()), end});
 }
 
 void site::windows_are_strange(bool begin) {
@@ -359,7 +363,8 @@ asio::awaitable<bool> site::ask(std::string name) {
 
 void site::check_served(const std::string& name, const certificate_ptr& got) {
     const auto newest = newest_.find(name);
-    if (newest == newest_.end() || disk_fails > 0 || unsaved_.contains(name))
+    const bool known = newest != newest_.end() && newest->second.not_before != wall_time{};
+    if (!known || disk_fails > 0 || unsaved_.contains(name))
         return;
     if (!got && account.calm_for(world.time().now()) >= calm_enough)
         find(check::lost_state, fmt::format("a client that asked for {} was refused", name));

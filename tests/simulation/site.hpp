@@ -123,8 +123,9 @@ private:
     bool is_popular(const std::string& name) const;
 
     turns turns_;
-    std::optional<span> brought_forward_;          ///< all windows, last
-    std::map<std::string, wall_time> to_replace_;  ///< name → until when the CA wants its certificate replaced
+    std::optional<span> brought_forward_;  ///< all windows, last
+    /// Name → since when and until when the CA wants its certificate replaced.
+    std::map<std::string, span> to_replace_;
     int strange_windows_ = 0;
     wall_time windows_seen_since_ = {};
     std::shared_ptr<evercert::disk> process_;

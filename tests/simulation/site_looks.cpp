@@ -103,11 +103,11 @@ void site::look_at_replacements() {
     if (calm < longest)
         return;
     std::erase_if(to_replace_, [&](const auto& wanted) {
-        const bool late = now > wanted.second + longest;
+        const bool late = now > wanted.second.end + longest;
         if (late)
             find(
                 check::not_replaced,
-                fmt::format("{} was to be replaced until {}", wanted.first, to_rfc3339(wanted.second)));
+                fmt::format("{} was to be replaced until {}", wanted.first, to_rfc3339(wanted.second.end)));
         return late;
     });
 }

@@ -359,6 +359,34 @@ TEST_CASE("a client does not wait with an application that our limits hold up fo
     CHECK(site.ask("b.test"));
 }
 
+TEST_CASE("clients of one name wait together for a token that comes in time") {
+    test::simulated_site site{[](auto& options) { options.orders = {20s, 1}; }};
+    site.start();
+    site.cert("a.test");
+    test::started<certificate_ptr> first{
+        site.io.get_executor(), site.manager->get_certificate(client_hello{"b.test", {}})};
+    site.pass(1s);
+    CHECK_FALSE(first.ended());
+    CHECK(site.ask("b.test"));
+    CHECK(first.ended());
+    CHECK(site.ca->count("newOrder") == 2);
+}
+
+TEST_CASE("a client does not wait with an application that the limit of new hosts holds up for long") {
+    test::simulated_site site{[](auto& options) { options.new_hosts = {3h, 1}; }};
+    site.start();
+    site.cert("a.test");
+    test::started<certificate_ptr> waiting{site.io.get_executor(), site.manager->cert("b.test")};
+    site.pass(1s);
+    const auto asked = site.time.elapsed();
+    CHECK_FALSE(site.ask("b.test"));
+    CHECK(site.refusal == errc::rate_limited);
+    CHECK(site.time.elapsed() - asked < 1s);
+    site.pass(3h - 20s);
+    CHECK(site.ask("b.test"));  // it is nearly there
+    CHECK(waiting.ended());
+}
+
 TEST_CASE("who pays one limiter and is refused by the next gets back what it paid") {
     test::simulated_site site{[](auto& options) {
         options.new_hosts = {20s, 1};

@@ -110,6 +110,9 @@ TEST_CASE("a manager refuses options that cannot be meant, and says which") {
               o.retry.caa.most = std::chrono::milliseconds::max();
           }).find("retry_options::caa.most must be at most 3650 days") != std::string::npos);
     CHECK(refused([](auto& o) {
+              o.new_hosts = {std::chrono::hours{3}, 1'000'000};
+          }).find("manager_options::new_hosts") != std::string::npos);
+    CHECK(refused([](auto& o) {
               o.limits = lets_encrypt_limits();
               o.limits->orders.window = {};
           }).find("ca_limits::orders") != std::string::npos);
