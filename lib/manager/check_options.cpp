@@ -8,6 +8,7 @@
 #include <evercert/failure_class.hpp>
 
 #include "base/check_time.hpp"
+#include "ledger/check_limits.hpp"
 #include "manager/records.hpp"
 
 namespace evercert {
@@ -62,23 +63,6 @@ void check_times(const manager_options& options) {
     }
 }
 
-void check(const ca_limits& limits) {
-    const auto check_limit = [](const ca_limit& limit, const char* name) {
-        check_time_or_zero(limit.window, fmt::format("ca_limits::{}.window", name));
-        if (limit.count < 0 || (limit.count > 0 && limit.window.count() == 0))
-            throw error{
-                errc::invalid_options, fmt::format("ca_limits::{} needs a count and a window, or a count of 0", name)};
-    };
-    check_limit(limits.orders, "orders");
-    check_limit(limits.certificates_per_domain, "certificates_per_domain");
-    check_limit(limits.certificates_per_name_set, "certificates_per_name_set");
-    check_limit(limits.failed_authorizations, "failed_authorizations");
-    check_limit(limits.accounts, "accounts");
-    check_time_or_zero(limits.renewal_window, "ca_limits::renewal_window");
-    if (limits.renewal_reserve_percent < 0 || limits.renewal_reserve_percent > 90)
-        throw error{errc::invalid_options, "ca_limits::renewal_reserve_percent is a share from 0 to 90"};
-}
-
 }  // namespace
 
 void check_options(const manager_options& options) {
@@ -103,7 +87,7 @@ void check_options(const manager_options& options) {
     require(options.events_waiting_max > 0, "manager_options::events_waiting_max must be 1 or more");
     require(options.parsed_certificates_max > 0, "manager_options::parsed_certificates_max must be 1 or more");
     if (options.limits)
-        check(*options.limits);
+        check_limits(*options.limits);
     account_key(options.directory_url);
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "base/task_group.hpp"
 #include "http/server_connection.hpp"
+#include "ledger/check_limits.hpp"
 #include "server/http_server.hpp"
 #include "testing/ca_core.hpp"
 #include "testing/fault_plan.hpp"
@@ -39,15 +40,8 @@ acme_server_options checked(acme_server_options options) {
     check_time_or_zero(options.validation_delay, "acme_server_options::validation_delay");
     check_time_or_zero(options.issuance_delay, "acme_server_options::issuance_delay");
     check_time(options.lifetime, "acme_server_options::lifetime");
-    if (const auto& limits = options.limits)
-        for (const auto& limit :
-             {limits->orders, limits->certificates_per_domain, limits->certificates_per_name_set,
-              limits->failed_authorizations, limits->accounts}) {
-            check_time_or_zero(limit.window, "acme_server_options::limits");
-            require(
-                limit.count == 0 || (limit.count > 0 && limit.window.count() > 0),
-                "limits must have a count and a window above 0, or a count of 0");
-        }
+    if (options.limits)
+        check_limits(*options.limits);
     require(options.bad_nonce_every >= 0, "bad_nonce_every must not be negative");
     require(!options.challenges.empty(), "challenges must not be empty");
     require(options.clock && options.network, "clock and network must not be null");
