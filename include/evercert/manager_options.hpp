@@ -74,9 +74,9 @@ struct manager_options {
     log_options log = {};
 
     /// Decides on names that no host list has, on demand: true admits. Asked once a name, and not on every handshake: yes
-    /// stays as long as there is a certificate or the memory of it, no for `refusal_memory`; both survive a
-    /// restart, and `manager::forget_failures()` ends them. A yes that came to neither, since the limits hold the order up, stays for
-    /// `refusal_memory` in this run. What it throws refuses the client now and is not remembered.
+    /// stays as long as there is a certificate or the memory of a failure, no for `refusal_memory`; both survive a
+    /// restart, and `manager::forget_failures()` ends them. In the run that asked, a yes stays for `refusal_memory` too, whatever
+    /// came of it: the limits may hold the order up. What it throws refuses the client now and is not remembered.
     /// Called on the manager's strand, several at once; ended after `admission_timeout`.
     ///
     /// It must look the name up in what the application knows (its table of customers' domains). To admit
@@ -117,7 +117,9 @@ struct manager_options {
     /// Certificates of the application's own.
     std::size_t own_certificates_max = 10'000;
 
-    /// How long a handshake waits for a certificate that is being obtained: browsers give up after 30 s or more.
+    /// How long a handshake waits for a certificate that is being obtained: browsers give up after 30 s or more. Where there
+    /// is an expired one, which is better than none, the wait counts from when the first client began it: while a CA hangs, the
+    /// others get the expired one at once.
     std::chrono::milliseconds handshake_wait = std::chrono::seconds{30};
     /// Handshakes and `cert()` calls that wait for one name, and for all names; so many names are worked on at most, those
     /// included whose clients have left. Renewals have room of their own.
@@ -133,11 +135,13 @@ struct manager_options {
     /// Failures, refusals and admissions that are remembered; beyond it the one that ends first is forgotten.
     std::size_t failures_remembered_max = 10'000;
 
-    /// Ask the CA when to renew (RFC 9773), if it can tell, and say in the order which certificate it replaces.
+    /// Ask the CA that issued a certificate when to renew it (RFC 9773), if it can tell, and say in the order which one it
+    /// replaces, if the same CA takes that.
     bool renewal_info = true;
     /// A certificate that could not be renewed is served after its end, and removed this much later.
     std::chrono::seconds expired_kept = std::chrono::days{30};
-    /// So many clients that reject a new certificate, before any accepts it, bring the one before back.
+    /// So many clients that reject a new certificate, before any accepts it, bring the one before back. A restart ends that
+    /// trial: what the store has then is served.
     int rejections_max = 10;
     /// Certificates that are kept parsed, about 7 kB each; the others are kept as DER, 1 kB, and parsed at use.
     std::size_t parsed_certificates_max = 10'000;

@@ -56,8 +56,10 @@ struct certificate_status {
     std::optional<wall_time> not_after;
     std::optional<last_problem> problem;
     next_act next = next_act::none;
+    /// When. While our limits or the CA's hold the order up: when they are expected to let it through.
     std::optional<wall_time> next_at;
-    /// Why then: "a third of its lifetime is left", "the CA suggests …", "the last attempt failed: …".
+    /// Why then: "a third of its lifetime is left", "the CA suggests …", "the last attempt failed: …", "our own limits hold its
+    /// order up".
     std::string reason;
     /// When the CA is asked whether it suggests another time (RFC 9773). Never `next`, since nothing depends on it.
     std::optional<wall_time> poll_at;

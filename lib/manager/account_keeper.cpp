@@ -13,9 +13,9 @@ account_keeper::account_keeper(const manager_context& context, std::shared_ptr<w
       worker_{std::move(blocking)},
       flight_{context.strand, context.tasks, {context.options.waiters_max, context.options.waiters_max}} {}
 
-acme::client_options account_keeper::client_options() const {
+acme::client_options account_keeper::client_options(const std::string& directory_url) const {
     auto options = context_.options.acme_limits;
-    options.directory_url = context_.options.directory_url;
+    options.directory_url = directory_url;
     options.http = context_.options.http;
     options.log = context_.options.log;
     options.clock = context_.options.clock;
@@ -30,12 +30,15 @@ asio::awaitable<account_keeper::client_ptr> account_keeper::client() {
     co_return co_await flight_.run("account", start);
 }
 
-account_keeper::client_ptr account_keeper::reader() {
-    if (client_)
+account_keeper::client_ptr account_keeper::reader(const std::string& directory_url) {
+    if (client_ && directory_url == context_.options.directory_url)
         return client_;
-    if (!reader_)
-        reader_ = std::make_shared<acme::client>(private_key::generate(), client_options());
-    return reader_;
+    if (const auto known = readers_.find(directory_url); known != readers_.end())
+        return known->second;
+    if (readers_.size() >= readers_max)
+        readers_.clear();
+    auto made = std::make_shared<acme::client>(private_key::generate(), client_options(directory_url));
+    return readers_.emplace(directory_url, std::move(made)).first->second;
 }
 
 asio::awaitable<void> account_keeper::register_account(std::string email) {
@@ -98,7 +101,7 @@ asio::awaitable<account_keeper::client_ptr> account_keeper::open(std::string ema
 }
 
 account_keeper::client_ptr account_keeper::use(const account_record& known) {
-    client_ = std::make_shared<acme::client>(known.key, known.url, client_options());
+    client_ = std::make_shared<acme::client>(known.key, known.url, client_options(context_.options.directory_url));
     context_.all.set_account(known);
     return client_;
 }
@@ -118,7 +121,7 @@ asio::awaitable<account_keeper::client_ptr> account_keeper::find_or_register(std
 }
 
 asio::awaitable<account_keeper::client_ptr> account_keeper::register_key(account_record account, vault_lease held) {
-    auto made = std::make_shared<acme::client>(account.key, client_options());
+    auto made = std::make_shared<acme::client>(account.key, client_options(context_.options.directory_url));
     co_await agree(made);
     std::vector<std::string> contact;
     if (!account.email.empty())

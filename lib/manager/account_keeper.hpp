@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +32,11 @@ public:
     asio::awaitable<void> restore();
 
     /// A client for what needs no account: it registers nothing.
-    client_ptr reader();
+    client_ptr reader() { return reader(context_.options.directory_url); }
+    /// The same for another CA, which issued certificates that are still there.
+    client_ptr reader(const std::string& directory_url);
+    /// Of so many CAs. A store that names more has each of them looked up anew.
+    static constexpr std::size_t readers_max = 8;
 
     /// `manager::register_account`.
     asio::awaitable<void> register_account(std::string email);
@@ -54,13 +60,13 @@ private:
     client_ptr use(const account_record&);
     /// Pays for a new account; throws `errc::rate_limited` if the CA's limits forbid it.
     void check_ledger();
-    acme::client_options client_options() const;
+    acme::client_options client_options(const std::string& directory_url) const;
 
     const manager_context& context_;
     std::shared_ptr<worker> worker_;
     single_flight<std::string, client_ptr> flight_;
     client_ptr client_;
-    client_ptr reader_;
+    std::map<std::string, client_ptr> readers_;
 };
 
 }  // namespace evercert

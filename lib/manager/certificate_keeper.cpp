@@ -9,40 +9,13 @@
 
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
+#include "manager/flight_marks.hpp"
 #include "tls/trial_handshake.hpp"
 
 namespace evercert {
 namespace {
 
 bool is_own_limit(const failure& what) { return what.code == errc::rate_limited && !what.from_ca; }
-
-/// Marked in the state as being ordered, for those who look from outside.
-class in_progress_mark {
-public:
-    in_progress_mark(state& all, std::string key) : all_{all}, key_{std::move(key)} {
-        all_.set_in_progress(key_, true);
-    }
-    ~in_progress_mark() { all_.set_in_progress(key_, false); }
-    in_progress_mark(const in_progress_mark&) = delete;
-
-private:
-    state& all_;
-    std::string key_;
-};
-
-/// A flight that our limits hold up, for as long as they do.
-class held_up_mark {
-public:
-    using flights = std::map<std::string, steady_time>;
-    held_up_mark(flights& all, std::string key, steady_time until)
-        : all_{all}, at_{all.insert_or_assign(std::move(key), until).first} {}
-    ~held_up_mark() { all_.erase(at_); }
-    held_up_mark(const held_up_mark&) = delete;
-
-private:
-    flights& all_;
-    flights::iterator at_;
-};
 
 }  // namespace
 
@@ -131,7 +104,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::join(job wanted) {
 // One flight.
 
 asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
-    const in_progress_mark marked{context_.all, wanted.key};
+    const flight_mark marked{context_.all, wanted.key, context_.options.clock->steady()};
     auto result = co_await as_outcome(fetch(wanted));
     if (result.thrown && wanted.why == purpose::renewal)
         remember_failure(wanted, result.thrown);
@@ -139,13 +112,16 @@ asio::awaitable<certificate_ptr> certificate_keeper::fly(job wanted) {
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
-    auto restored = co_await restored_or_not();
-    if (restored.thrown && wanted.why != purpose::renewal)
+    // What the store has waits neither for the memory of failures and limits nor for the application, which may have
+    // admitted it in an earlier run.
+    if (!loaded_ && wanted.why != purpose::renewal && !is_refused(wanted))
         if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, false))
             co_return loaded;
-    restored.get();
+    co_await restore_memory();
     if (wanted.why != purpose::renewal) {
-        if (auto loaded = co_await admit_and_load(wanted))
+        for (const auto& name : wanted.names)
+            co_await admissions_.admit(name);
+        if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, false))
             co_return loaded;
         refuse_failed(wanted);
     }
@@ -153,7 +129,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
         clock_.require();
     else
         co_await clock_.wait_until_trusted();
-    co_await pass_limits(wanted);
+    co_await pass_limits(wanted, attempt_of_flight::first);
     if (wanted.turn)
         wanted.turn->release();
     auto result = co_await as_outcome(attempts(wanted));
@@ -162,18 +138,8 @@ asio::awaitable<certificate_ptr> certificate_keeper::fetch(job wanted) {
     co_return result.get();
 }
 
-/// Steps 4 and 6. Names that would have to be asked about may have been admitted in an earlier run: until memory has all that
-/// the store has, the store answers for the application.
-asio::awaitable<certificate_ptr> certificate_keeper::admit_and_load(job wanted) {
-    const bool asks = std::any_of(wanted.names.begin(), wanted.names.end(), [&](const auto& name) {
-        return admissions_.known(name) == admission_desk::answer::ask;
-    });
-    if (asks && !loaded_)
-        if (auto loaded = co_await shelf_.load(wanted.key, wanted.names, false))
-            co_return loaded;
-    for (const auto& name : wanted.names)
-        co_await admissions_.admit(name);
-    co_return co_await shelf_.load(wanted.key, wanted.names, false);
+bool certificate_keeper::is_refused(const job& wanted) const {
+    return std::any_of(wanted.names.begin(), wanted.names.end(), [&](const auto& name) { return is_refused(name); });
 }
 
 /// Each under the lease and with a permit of its own, which are no places to wait for the limiters in.
@@ -192,7 +158,7 @@ asio::awaitable<certificate_ptr> certificate_keeper::attempts(job wanted) {
             fail(result.thrown);
         if (describe(result.thrown).code == errc::authorization_invalid)
             not_validated = result.thrown;
-        const auto passed = co_await as_outcome<void>(pass_limits_again(wanted));
+        const auto passed = co_await as_outcome<void>(pass_limits(wanted, attempt_of_flight::later));
         if (passed.thrown)
             fail(passed.thrown);
     }
@@ -202,26 +168,19 @@ duration certificate_keeper::patience(const job& wanted) const {
     return wanted.why == purpose::handshake ? duration{context_.options.handshake_wait} : order_limits::no_end;
 }
 
-asio::awaitable<void> certificate_keeper::pass_limits(job wanted) {
-    const held_up_mark mark{held_up_, wanted.key, expected_to_pass(wanted)};
-    co_await limits_.pass(wanted.names, kind_of(wanted), patience(wanted));
-}
-
-asio::awaitable<void> certificate_keeper::pass_limits_again(job wanted) {
-    const held_up_mark mark{held_up_, wanted.key, expected_to_pass(wanted)};
-    co_await limits_.pass_again(wanted.names, kind_of(wanted), patience(wanted));
-}
-
-steady_time certificate_keeper::expected_to_pass(const job& wanted) const {
-    return context_.options.clock->steady() + limits_.expected_wait(wanted.names, kind_of(wanted));
+asio::awaitable<void> certificate_keeper::pass_limits(job wanted, attempt_of_flight which) {
+    const auto kind = kind_of(wanted);
+    const auto until = context_.options.clock->steady() + limits_.expected_wait(wanted.names, kind, which);
+    const held_up_mark mark{context_.all, wanted.key, until};
+    co_await limits_.pass(wanted.names, kind, which, patience(wanted));
 }
 
 /// The flight may be an application's, which waits as long as it takes.
 void certificate_keeper::refuse_held_up(const job& wanted) const {
-    const auto flight = held_up_.find(wanted.key);
-    if (flight == held_up_.end())
+    const auto flight = context_.all.flight(wanted.key);
+    if (!flight || !flight->held_up_until)
         return;
-    const auto wait = flight->second - context_.options.clock->steady();
+    const auto wait = *flight->held_up_until - context_.options.clock->steady();
     if (wait <= patience(wanted))
         return;
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
@@ -339,14 +298,6 @@ asio::awaitable<void> certificate_keeper::restore_memory() {
     co_await restoring_.run("memory", start);
 }
 
-/// Without it nothing is ordered, since limits may be used up; what the store has is served all the same.
-asio::awaitable<outcome<void>> certificate_keeper::restored_or_not() {
-    auto restored = co_await as_outcome<void>(restore_memory());
-    if (restored.thrown && describe(restored.thrown).is_cancellation())
-        std::rethrow_exception(restored.thrown);
-    co_return restored;
-}
-
 asio::awaitable<bool> certificate_keeper::read_memory() {
     auto keys = context_.all.memory_keys();
     keys.emplace_back(hosts_key);
@@ -379,10 +330,12 @@ void certificate_keeper::memory_is_there() {
 }
 
 void certificate_keeper::forget_failures(const identifier& name) {
-    auto keys = context_.all.keys_with(name);
+    auto keys = context_.all.certificates_with(name);
     for (std::size_t kind = 0; kind < key_kinds; ++kind)
         keys.insert(certificate_key({name}, static_cast<key_kind>(kind)));
     context_.all.with_failures([&](failure_book& book) {
+        for (auto& key : book.keys_with(name))
+            keys.insert(std::move(key));
         for (const auto& key : keys) {
             book.forget(key);
             book.forget(certificate_shelf::trial_key(key));
@@ -396,7 +349,10 @@ void certificate_keeper::forget_failures(const identifier& name) {
 }
 
 asio::awaitable<void> certificate_keeper::restore_and_load() {
-    auto restored = co_await restored_or_not();
+    auto restored = co_await as_outcome<void>(restore_memory());
+    if (restored.thrown && describe(restored.thrown).is_cancellation())
+        std::rethrow_exception(restored.thrown);
+    // Without it nothing is ordered, since limits may be used up; what the store has is served all the same.
     co_await shelf_.load_each();
     restored.get();
 }

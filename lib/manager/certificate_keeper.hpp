@@ -1,7 +1,6 @@
 #pragma once
 
 #include <exception>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,23 +82,20 @@ private:
     asio::awaitable<certificate_ptr> join(job);
     asio::awaitable<certificate_ptr> fly(job);
     asio::awaitable<certificate_ptr> fetch(job);
-    asio::awaitable<certificate_ptr> admit_and_load(job);
-    asio::awaitable<void> pass_limits(job);
+    asio::awaitable<void> pass_limits(job, attempt_of_flight);
     asio::awaitable<certificate_ptr> attempts(job);
-    asio::awaitable<void> pass_limits_again(job);
     asio::awaitable<certificate_ptr> attempt(job, order_desk::course&);
     asio::awaitable<certificate_ptr> load_or_order(job, vault_lease, order_desk::course&);
     asio::awaitable<void> restore_and_load();
     asio::awaitable<void> restore_memory();
-    asio::awaitable<outcome<void>> restored_or_not();
     asio::awaitable<bool> read_memory();
     std::exception_ptr why_unusable(const certificate_ptr&, const identifier&) const;
     certificate_record make_record(const job&, const certificate_ptr&) const;
     key_type type_of(const job&) const;
     void remember_failure(const job&, std::exception_ptr);
+    bool is_refused(const job&) const;
     void refuse_failed(const job&) const;
     void refuse_held_up(const job&) const;
-    steady_time expected_to_pass(const job&) const;
     /// How long it waits for our limits.
     duration patience(const job&) const;
     order_kind kind_of(const job& wanted) const { return kind_of(wanted.key, wanted.names); }
@@ -113,7 +109,6 @@ private:
     renewal_plan& plan_;
     admission_desk admissions_;
     semaphore in_progress_;
-    std::map<std::string, steady_time> held_up_;  ///< by our limits, and when each is expected to pass
     single_flight<std::string, certificate_ptr> flights_;
     single_flight<std::string, bool> restoring_;
     bool restored_ = false;

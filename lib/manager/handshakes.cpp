@@ -84,6 +84,15 @@ void manager::impl::refuse_known(const looked_up& known) {
     throw certificates.refusal(*known.name);
 }
 
+// An expired one is better than none, so those who have it do not all wait for a CA that hangs.
+duration manager::impl::patience(const looked_up& known) const {
+    const duration whole = options.handshake_wait;
+    if (!known.found)
+        return whole;
+    const auto flight = all.flight(certificate_key({*known.name}, *known.wanted));
+    return flight ? whole - (options.clock->steady() - flight->since) : whole;
+}
+
 asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hello) {
     const auto self = shared_from_this();
     auto known = look_up(hello);
@@ -102,10 +111,13 @@ asio::awaitable<certificate_ptr> manager::impl::get_certificate(client_hello hel
         obtain_later({*known.name}, *known.wanted);
         co_return signer.get(*known.name, context.now());
     }
+    const auto wait = patience(known);
+    if (known.found && wait <= duration{})
+        co_return known.found;
     std::vector<identifier> names{*known.name};
     auto work = enter(self, certificates.obtain_for_handshake(std::move(names), *known.wanted));
     auto what = "obtaining a certificate for " + known.name->value();
-    auto result = co_await as_outcome(within(*options.clock, options.handshake_wait, std::move(what), std::move(work)));
+    auto result = co_await as_outcome(within(*options.clock, wait, std::move(what), std::move(work)));
     // Better an expired certificate than none: some clients take it, and the others learn what is wrong.
     if (result.thrown && known.found && !describe(result.thrown).is_cancellation())
         co_return known.found;

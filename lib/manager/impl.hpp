@@ -105,6 +105,8 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     looked_up look_up(const client_hello&);
     looked_up look_up_nameless(const client_hello&, const certificate_choice&);
     looked_up look_up_name(identifier, const certificate_choice&);
+    /// How long the client waits for a better certificate.
+    duration patience(const looked_up&) const;
     /// A better one than what was found for a client like this is obtained in the background.
     void improve(const looked_up&);
     void refuse_known(const looked_up&);
@@ -124,6 +126,7 @@ struct manager::impl final : certificate_source, std::enable_shared_from_this<ma
     void forget_failures(const identifier& name);
     manager_status status() const;
     std::optional<certificate_status> status(const identifier& name) const;
+    certificate_status without_certificate(const std::string& key, const std::vector<identifier>& names) const;
 
     // Life. On the strand:
     asio::awaitable<void> run();

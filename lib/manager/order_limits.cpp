@@ -5,7 +5,6 @@
 
 #include <evercert/error.hpp>
 
-#include "base/outcome.hpp"
 #include "base/wall_time.hpp"
 
 namespace evercert {
@@ -44,6 +43,25 @@ public:
 
 private:
     order_limits& of_;
+};
+
+/// A token that was taken for an order which the next limiter may still refuse, or whose coroutine may be cancelled: it is given
+/// back unless it is spent.
+class order_limits::payment {
+public:
+    payment(order_limits& of, rate_limiter& to) : of_{of}, to_{&to} { of_.limits_changed(); }
+    ~payment() {
+        if (!to_)
+            return;
+        to_->give_back();
+        of_.limits_changed();
+    }
+    payment(const payment&) = delete;
+    void spend() { to_ = nullptr; }
+
+private:
+    order_limits& of_;
+    rate_limiter* to_;
 };
 
 void order_limits::look() {
@@ -125,21 +143,24 @@ replacement_paces order_limits::paces() const {
     return paces;
 }
 
-asio::awaitable<void> order_limits::pass(std::vector<identifier> names, order_kind kind, duration longest) {
+asio::awaitable<void> order_limits::pass(
+    std::vector<identifier> names, order_kind kind, attempt_of_flight which, duration longest) {
     // Who will be refused by one pays no other: a flood would empty the bucket of new hosts for days.
     check(names, kind, longest);
     const visit waiting{*this};
-    const bool pays_for_new = is_new(names, kind);
-    if (pays_for_new) {
+    std::optional<payment> for_new_host;
+    if (which == attempt_of_flight::first && is_new(names, kind)) {
         co_await new_hosts_.acquire(longest);
-        limits_changed();
+        for_new_host.emplace(*this, new_hosts_);
     }
-    auto passed = co_await as_outcome<void>(pass_orders(longest, urgency_of(kind)));
-    if (passed.thrown && pays_for_new) {
-        new_hosts_.give_back();
-        limits_changed();
-    }
-    passed.get();
+    const auto who = urgency_of(kind);
+    co_await orders_.acquire(longest, who);
+    payment for_order{*this, orders_};
+    co_await ceiling_.acquire(longest, who);
+    for_order.spend();
+    if (for_new_host)
+        for_new_host->spend();
+    limits_changed();
 }
 
 bool order_limits::is_new(const std::vector<identifier>& names, order_kind kind) const {
@@ -147,31 +168,38 @@ bool order_limits::is_new(const std::vector<identifier>& names, order_kind kind)
         !std::all_of(names.begin(), names.end(), [&](const auto& name) { return context_.all.lists(name); });
 }
 
-duration order_limits::expected_wait(const std::vector<identifier>& names, order_kind kind) const {
+duration order_limits::expected_wait(
+    const std::vector<identifier>& names, order_kind kind, attempt_of_flight which) const {
     const auto who = urgency_of(kind);
     const auto both = std::max(orders_.expected_wait(who), ceiling_.expected_wait(who));
-    return is_new(names, kind) ? std::max(both, new_hosts_.expected_wait()) : both;
+    const bool pays_for_new = which == attempt_of_flight::first && is_new(names, kind);
+    return pays_for_new ? std::max(both, new_hosts_.expected_wait()) : both;
+}
+
+std::optional<order_limits::hold> order_limits::holds(
+    const std::vector<identifier>& names, order_kind kind, duration longest) const {
+    if (const auto answer = can_issue(names, kind); !answer.now)
+        return hold{answer.not_before, "the CA's limits forbid an order now: " + answer.because};
+    const bool is_for_new = is_new(names, kind);
+    const auto now = context_.options.clock->steady();
+    std::optional<hold> found;
+    duration most = longest;
+    const std::lock_guard lock{mutex_};
+    for (const auto& one : views_) {
+        const bool applies =
+            one.name == "orders" || one.name == "order_ceiling" || (one.name == "new_hosts" && is_for_new);
+        if (const auto wait = one.free_at - now; applies && wait > most) {
+            most = wait;
+            found = hold{plus(context_.now(), wait), "our own limit \"" + one.name + "\" is used up"};
+        }
+    }
+    return found;
 }
 
 void order_limits::check(const std::vector<identifier>& names, order_kind kind, duration longest) const {
     check_ledger(names, kind);
     orders_.check(longest, urgency_of(kind));
     ceiling_.check(longest, urgency_of(kind));
-}
-
-asio::awaitable<void> order_limits::pass_again(std::vector<identifier> names, order_kind kind, duration longest) {
-    check(names, kind, longest);
-    const visit waiting{*this};
-    co_await pass_orders(longest, urgency_of(kind));
-}
-
-asio::awaitable<void> order_limits::pass_orders(duration longest, urgency who) {
-    co_await orders_.acquire(longest, who);
-    auto passed = co_await as_outcome<void>(ceiling_.acquire(longest, who));
-    if (passed.thrown)
-        orders_.give_back();
-    limits_changed();
-    passed.get();
 }
 
 asio::awaitable<void> order_limits::pass_poll() {

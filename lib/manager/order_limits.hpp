@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@
 
 namespace evercert {
 
+/// Of the orders that one flight of a certificate places: the later ones' names are not new any more.
+enum class attempt_of_flight { first, later };
+
 /// Our limits on orders and polls, and the ledger of the CA's. All of it survives a restart. Thread-bound to the
 /// manager's strand, but for `can_issue`.
 class order_limits {
@@ -29,11 +33,16 @@ public:
 
     /// A token of each bucket that applies. Throws `errc::rate_limited` with `retry_after` if the CA's limits say not now,
     /// or if it would take longer than `longest`.
-    asio::awaitable<void> pass(std::vector<identifier> names, order_kind, duration longest);
-    /// The second attempt of an order pays like the first; its names are not new any more.
-    asio::awaitable<void> pass_again(std::vector<identifier> names, order_kind, duration longest);
+    asio::awaitable<void> pass(std::vector<identifier> names, order_kind, attempt_of_flight, duration longest);
     /// Of a newcomer, as far as is known now.
-    duration expected_wait(const std::vector<identifier>& names, order_kind) const;
+    duration expected_wait(const std::vector<identifier>& names, order_kind, attempt_of_flight) const;
+    /// Until when who asks for these names now is refused, and why; nothing if the order would go within `longest`. From any
+    /// thread.
+    struct hold {
+        wall_time until;
+        std::string because;
+    };
+    std::optional<hold> holds(const std::vector<identifier>& names, order_kind, duration longest) const;
     asio::awaitable<void> pass_poll();
 
     /// Count an order and the validation of its names against the CA's limits, right before it is sent; throws
@@ -70,13 +79,13 @@ private:
         std::size_t waiting = 0;
     };
     class visit;
+    class payment;
 
     void look();
     void check_ledger(const std::vector<identifier>& names, order_kind) const;
     void check(const std::vector<identifier>& names, order_kind, duration longest) const;
     /// Names that no list has, and of which there was no certificate.
     bool is_new(const std::vector<identifier>& names, order_kind) const;
-    asio::awaitable<void> pass_orders(duration longest, urgency);
     void limits_changed();
     void remember();
     void ledger_changed();

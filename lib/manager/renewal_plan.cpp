@@ -27,8 +27,8 @@ renewal_facts facts_of(const manager_context& context, const std::string& key, c
     facts.obtained = record.obtained;
     facts.draw = record.draw;
     facts.expired_kept = context.options.expired_kept;
-    // Another CA knows nothing of it.
-    if (context.options.renewal_info && record.directory_url == context.options.directory_url) {
+    // Who issued it knows, and that may be another CA than today's.
+    if (context.options.renewal_info && !record.directory_url.empty()) {
         facts.window = record.window;
         facts.poll_at = record.poll_at.value_or(record.obtained);
     }
@@ -56,13 +56,13 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     const auto record = context_.all.certificate(key);
     if (!record)
         return;
-    if (record->names().size() > 1)
-        for (const auto& name : record->names())
-            several_[name.value()].insert(key);
+    if (earliest != wall_time::min())
+        put_off_.insert(key);
     auto facts = facts_of(context_, key, *record);
     if (!facts.renewable)
         held_back_.insert(key);
     const auto now = context_.now();
+    latest_ = std::max(latest_, now);
     auto next = plan_next(facts, now, context_.options.retry);
     if (next.act == next_act::poll_renewal_info) {
         put(key, renewal_queue::list::polls, std::max(next.at, earliest));
@@ -123,24 +123,37 @@ void renewal_plan::take(const std::string& key) {
     }
     queue_.forget(key);
     held_back_.erase(key);
+    put_off_.erase(key);
 }
 
 void renewal_plan::plan_all() {
     queue_.clear();
     held_back_.clear();
+    put_off_.clear();
     {
         const std::lock_guard lock{mutex_};
         line_.clear();
     }
-    several_.clear();
     hosts_ = context_.all.hosts();
     plan_each(context_.all.certificate_keys());
+}
+
+void renewal_plan::clock_turned() {
+    std::set<std::string> keys{put_off_};
+    for (auto& key : in_line())
+        keys.insert(std::move(key));
+    for (auto& key : queue_.due(renewal_queue::list::acts, std::exchange(latest_, context_.now())))
+        keys.insert(std::move(key));
+    for (const auto& rest :
+         context_.all.with_failures([](const failure_book& book) { return book.keys(certificates_prefix); }))
+        keys.insert(std::string{certificates_prefix} + rest);
+    plan_each(keys);
 }
 
 void renewal_plan::plan_hosts() {
     const auto before = std::exchange(hosts_, context_.all.hosts());
     if (hosts_.any && !before.any)
-        plan_each({held_back_.begin(), held_back_.end()});
+        plan_each(std::set<std::string>{held_back_});
     if (!hosts_.any && before.any)
         plan_each(in_line());
     if (hosts_.any || before.any)
@@ -150,7 +163,7 @@ void renewal_plan::plan_hosts() {
         hosts_.names.begin(), hosts_.names.end(), before.names.begin(), before.names.end(),
         std::back_inserter(changed));
     for (const auto& name : changed)
-        plan_name(name);
+        plan_each(context_.all.certificates_with(name));
 }
 
 std::vector<std::string> renewal_plan::in_line() const {
@@ -163,24 +176,10 @@ std::vector<std::string> renewal_plan::in_line() const {
     return keys;
 }
 
-void renewal_plan::plan_each(const std::vector<std::string>& keys) {
+template <typename Keys>
+void renewal_plan::plan_each(const Keys& keys) {
     for (const auto& key : keys)
         plan(key);
-}
-
-void renewal_plan::plan_name(const identifier& name) {
-    for (std::size_t kind = 0; kind < key_kinds; ++kind)
-        plan(certificate_key({name}, static_cast<key_kind>(kind)));
-    const auto at = several_.find(name.value());
-    if (at == several_.end())
-        return;
-    for (const auto& key : std::set<std::string>{at->second})
-        if (context_.all.certificate(key))
-            plan(key);
-        else
-            at->second.erase(key);
-    if (at->second.empty())
-        several_.erase(at);
 }
 
 }  // namespace evercert

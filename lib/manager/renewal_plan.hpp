@@ -29,8 +29,11 @@ public:
     /// The same, and not before `after_failure` from now: whatever is wrong, nothing spins.
     void plan_after_failure(const std::string& key) { plan_later(key, after_failure); }
     void plan_later(const std::string& key, duration delay);
-    /// When there are others, or the clock was stepped: what was planned by the wrong time may come too late.
+    /// When there are others.
     void plan_all();
+    /// When the clock was stepped: what was planned by the wrong time may come too late. That is what was due by it, what was
+    /// put off by it and what failed by it; the rest goes by times of its own.
+    void clock_turned();
     /// The host list changed: plan what may be renewed now, and what may not any more if that is due. The rest is found out when it
     /// is due, so that nobody walks through all certificates.
     void plan_hosts();
@@ -65,8 +68,8 @@ public:
     static constexpr std::chrono::seconds after_failure{1};
 
 private:
-    void plan_name(const identifier&);
-    void plan_each(const std::vector<std::string>& keys);
+    template <typename Keys>
+    void plan_each(const Keys& keys);
     std::vector<std::string> in_line() const;
     void plan_not_before(const std::string& key, wall_time);
     void put(const std::string& key, renewal_queue::list, wall_time);
@@ -74,11 +77,11 @@ private:
     const manager_context& context_;
     renewal_queue queue_;
     mutable std::mutex mutex_;
-    replacement_queue line_;  ///< under the mutex
-    host_policy hosts_;       ///< as it was planned with
-    /// Certificates of several names, by each; those that are gone leave when the name is looked at.
-    std::unordered_map<std::string, std::set<std::string>> several_;
-    std::set<std::string> held_back_;  ///< not renewed, for a name that is not admitted
+    replacement_queue line_;               ///< under the mutex
+    host_policy hosts_;                    ///< as it was planned with
+    std::set<std::string> held_back_;      ///< not renewed, for a name that is not admitted
+    std::set<std::string> put_off_;        ///< by `plan_later`, from the time that it was then
+    wall_time latest_ = wall_time::min();  ///< that anything was planned at, since the clock was stepped last
     event acts_;
     event polls_;
     event lined_up_;

@@ -281,9 +281,11 @@ asio::awaitable<void> renewer::poll_for(std::string key) {
                 errc::invalid_certificate,
                 "the certificate does not say which key issued it, so it has none (RFC 9773, section 4.1)"};
         co_await limits_.pass_poll();
-        const auto client = accounts_.reader();
+        const auto& issuer = record->directory_url.value();
+        const auto client = accounts_.reader(issuer);
         said = co_await client->renewal_info(*id);
-        clock_.observe(*client);
+        if (issuer == context_.options.directory_url)
+            clock_.observe(*client);  // one CA's word is enough, and this one's is asked for when it is needed
         answered = true;
     } catch (const std::exception& e) {
         if (ours.cancelled() != asio::cancellation_type::none)
@@ -331,7 +333,7 @@ void renewer::take_suggestion(const std::string& key, certificate_record record,
 asio::awaitable<void> renewer::follow_clock() {
     for (;;) {
         co_await clock_.turned().wait();
-        plan_.plan_all();
+        plan_.clock_turned();
     }
 }
 

@@ -55,14 +55,14 @@ void state::believe(const clock_look& now, bool stepped) {
         failures_.clock_stepped(now.wall);
 }
 
-std::set<std::string> state::keys_with(const identifier& name) const {
-    const std::lock_guard lock{mutex_};
+std::set<std::string> state::certificates_with(const identifier& name) const {
     std::set<std::string> keys;
-    for (auto& key : failures_.keys_with(name))
-        keys.insert(std::move(key));
-    for (const auto& [key, record] : certificates_)
-        if (const auto names = record.names(); std::find(names.begin(), names.end(), name) != names.end())
-            keys.insert(key);
+    const std::lock_guard lock{mutex_};
+    if (const auto several = by_name_.find(name.value()); several != by_name_.end())
+        keys = several->second;
+    for (std::size_t kind = 0; kind < key_kinds; ++kind)
+        if (auto alone = certificate_key({name}, static_cast<key_kind>(kind)); certificates_.contains(alone))
+            keys.insert(std::move(alone));
     return keys;
 }
 
@@ -148,12 +148,22 @@ void state::index(certificate_map::const_iterator at) {
     const auto& held = at->second.certificate;
     if (at->first != certificate_key(held->names(), kind_of(held->type())))
         by_held_.insert_or_assign(held.get(), at);
+    if (at->second.names().size() > 1)
+        for (const auto& name : at->second.names())
+            by_name_[name.value()].insert(at->first);
 }
 
 void state::drop_from_index(certificate_map::const_iterator gone) {
     const auto at = by_held_.find(gone->second.certificate.get());
     if (at != by_held_.end() && at->second == gone)
         by_held_.erase(at);
+    if (gone->second.names().size() > 1)
+        for (const auto& name : gone->second.names())
+            if (const auto with = by_name_.find(name.value()); with != by_name_.end()) {
+                with->second.erase(gone->first);
+                if (with->second.empty())
+                    by_name_.erase(with);
+            }
 }
 
 std::pair<wall_time, std::string> state::newest() const {
@@ -179,17 +189,20 @@ void state::forget_pending(const std::string& key) {
     pending_.erase(key);
 }
 
-void state::set_in_progress(const std::string& certificate_key, bool is) {
+void state::set_flight(const std::string& certificate_key, const flight_status& how) {
     const std::lock_guard lock{mutex_};
-    if (is)
-        in_progress_.insert(certificate_key);
-    else
-        in_progress_.erase(certificate_key);
+    flights_.insert_or_assign(certificate_key, how);
 }
 
-bool state::in_progress(const std::string& certificate_key) const {
+void state::forget_flight(const std::string& certificate_key) {
     const std::lock_guard lock{mutex_};
-    return in_progress_.contains(certificate_key);
+    flights_.erase(certificate_key);
+}
+
+std::optional<flight_status> state::flight(const std::string& certificate_key) const {
+    const std::lock_guard lock{mutex_};
+    const auto at = flights_.find(certificate_key);
+    return at == flights_.end() ? std::nullopt : std::optional{at->second};
 }
 
 }  // namespace evercert

@@ -22,6 +22,13 @@
 
 namespace evercert {
 
+/// A certificate on its way.
+struct flight_status {
+    steady_time since = {};
+    /// Our own limits hold it up, and until then as far as is known.
+    std::optional<steady_time> held_up_until = {};
+};
+
 /// All that the manager must not forget, in memory. Thread-safe.
 class state {
 public:
@@ -64,9 +71,11 @@ public:
     void set_pending(const std::string& key, pending_order);
     void forget_pending(const std::string& key);
 
-    /// What is being ordered, for those who look from outside.
-    void set_in_progress(const std::string& certificate_key, bool);
-    bool in_progress(const std::string& certificate_key) const;
+    /// What is on its way, for those who look from outside.
+    void set_flight(const std::string& certificate_key, const flight_status&);
+    void forget_flight(const std::string& certificate_key);
+    std::optional<flight_status> flight(const std::string& certificate_key) const;
+    bool in_progress(const std::string& certificate_key) const { return flight(certificate_key).has_value(); }
 
     /// Failures and the ledger, under the lock. The functions must not call back.
     template <typename Function>
@@ -109,8 +118,8 @@ public:
     wall_time counted_time(const clock_look& now, duration tolerance) const;
     /// The clock is right. `stepped`: it was not the same as before, or nobody knew.
     void believe(const clock_look& now, bool stepped);
-    /// The keys of certificates and failures of which `name` is a part.
-    std::set<std::string> keys_with(const identifier& name) const;
+    /// The keys of the certificates that were asked for with this name, alone or among others.
+    std::set<std::string> certificates_with(const identifier& name) const;
     /// The key of the record that has this certificate.
     std::optional<std::string> key_of(const held_ptr&) const;
 
@@ -131,8 +140,10 @@ private:
     certificate_map certificates_;
     /// Those that are kept under another key than that of their own names.
     std::unordered_map<const held_certificate*, certificate_map::const_iterator> by_held_;
+    /// Those whose keys do not say their names, by each of these.
+    std::unordered_map<std::string, std::set<std::string>> by_name_;
     std::map<std::string, pending_order> pending_;
-    std::set<std::string> in_progress_;
+    std::map<std::string, flight_status> flights_;
     std::pair<wall_time, std::string> newest_;
     failure_book failures_;
     ledger ledger_;

@@ -170,6 +170,7 @@ void state::replace(const state_items& items, wall_time now) {
     limits_ = std::move(read.limits);
     certificates_ = std::move(read.certificates);
     by_held_.clear();
+    by_name_.clear();
     for (auto at = certificates_.cbegin(); at != certificates_.cend(); ++at)
         index(at);
     pending_ = std::move(read.pending);

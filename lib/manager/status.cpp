@@ -7,6 +7,7 @@
 
 #include <asio/post.hpp>
 
+#include "base/wall_time.hpp"
 #include "manager/impl.hpp"
 #include "manager/renewal_plan.hpp"
 
@@ -29,6 +30,15 @@ certificate_state state_of(const manager_context& context, const std::string& ke
         return certificate_state::renewing;
     return context.now() >= last_twentieth(held.not_before(), held.not_after()) ? certificate_state::expiring
                                                                                 : certificate_state::valid;
+}
+
+/// What holds up a certificate that is on its way.
+void tell_of_flight(const manager_context& context, const flight_status& flight, certificate_status& status) {
+    if (!flight.held_up_until)
+        return;
+    const auto wait = *flight.held_up_until - context.options.clock->steady();
+    status.next_at = plus(context.now(), std::max<duration>(wait, {}));
+    status.reason = "our own limits hold its order up";
 }
 
 /// What failed and has no certificate.
@@ -74,6 +84,8 @@ certificate_status status_of(const manager_context& context, const std::string& 
     if (next.act != next_act::none)
         status.next_at = next.at;
     status.reason = explain(next, facts);
+    if (const auto flight = context.all.flight(key))
+        tell_of_flight(context, *flight, status);
     if (poll_at && next.act == next_act::renew && *poll_at < next.at)
         status.poll_at = poll_at;
     status.saved = !context.safe.is_unsaved(key);
@@ -81,16 +93,18 @@ certificate_status status_of(const manager_context& context, const std::string& 
 }
 
 certificate_status status_without_certificate(
-    const manager_context& context, const std::string& key, const std::vector<identifier>& names) {
+    const manager_context& context, const std::string& key, const std::vector<identifier>& names,
+    const std::optional<order_limits::hold>& hold) {
     certificate_status status;
     status.key = context.wanted(kind_in(key));
     status.names = names;
     status.next = next_act::obtain;
     status.reason = "nobody has asked for it yet";
     status.problem = problem_of(context, key);
-    if (context.all.in_progress(key)) {
+    if (const auto flight = context.all.flight(key)) {
         status.state = certificate_state::obtaining;
         status.reason = "its order is in progress";
+        tell_of_flight(context, *flight, status);
     } else if (status.problem) {
         status.state = certificate_state::failed;
         status.next_at = context.all.with_failures([&](const failure_book& book) {
@@ -101,6 +115,9 @@ certificate_status status_without_certificate(
         status.reason = names.size() > 1
             ? "the last attempt failed; the next call of manage() tries it again"
             : "the last attempt failed; from then on the next client that asks for it has it tried again";
+    } else if (hold) {
+        status.next_at = hold->until;
+        status.reason += ", and who does until then is refused: " + hold->because;
     }
     return status;
 }
@@ -115,6 +132,12 @@ void manager::impl::forget_failures(const identifier& name) {
     asio::post(strand, [self = shared_from_this(), name] { self->certificates.forget_failures(name); });
 }
 
+certificate_status manager::impl::without_certificate(
+    const std::string& key, const std::vector<identifier>& names) const {
+    const auto hold = limits.holds(names, certificates.kind_of(key, names), options.handshake_wait);
+    return status_without_certificate(context, key, names, hold);
+}
+
 std::optional<certificate_status> manager::impl::status(const identifier& name) const {
     if (const auto held = index.find_held(name)) {
         if (const auto one = own.status(held))
@@ -123,11 +146,11 @@ std::optional<certificate_status> manager::impl::status(const identifier& name) 
             if (const auto record = all.certificate(*key))
                 return status_of(context, *key, *record);
     }
-    auto without = status_without_certificate(context, certificate_key({name}, context.preferred()), {name});
+    auto without = without_certificate(certificate_key({name}, context.preferred()), {name});
     if (without.state == certificate_state::not_asked_for)
         for (const auto& [key, names] : missing(all))
             if (std::find(names.begin(), names.end(), name) != names.end())
-                return status_without_certificate(context, key, names);
+                return without_certificate(key, names);
     if (!all.lists(name) && without.state == certificate_state::not_asked_for)
         return std::nullopt;
     return without;
@@ -157,7 +180,7 @@ manager_status manager::impl::status() const {
         if (names.size() == 1 && index.find_held(names.front(), preferred.of(kind_in(key))))
             continue;
         seen.insert(names.begin(), names.end());
-        status.certificates.push_back(status_without_certificate(context, key, names));
+        status.certificates.push_back(without_certificate(key, names));
     }
     for (auto& one : own.status()) {
         seen.insert(one.names.begin(), one.names.end());
@@ -165,8 +188,7 @@ manager_status manager::impl::status() const {
     }
     for (const auto& name : all.hosts().names)
         if (!seen.contains(name))
-            status.certificates.push_back(
-                status_without_certificate(context, certificate_key({name}, context.preferred()), {name}));
+            status.certificates.push_back(without_certificate(certificate_key({name}, context.preferred()), {name}));
     std::sort(status.certificates.begin(), status.certificates.end(), [](const auto& a, const auto& b) {
         return std::tie(a.names, a.origin, a.key) < std::tie(b.names, b.origin, b.key);
     });

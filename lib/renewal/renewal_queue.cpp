@@ -60,6 +60,26 @@ void renewal_queue::heap::forget(planned::value_type& of) {
     sink(last.of->second[which_]);
 }
 
+std::vector<std::string> renewal_queue::heap::due(wall_time by) const {
+    std::vector<std::string> keys;
+    // What is not due has nothing below it that is.
+    std::vector<std::size_t> places{0};
+    while (!places.empty()) {
+        const auto place = places.back();
+        places.pop_back();
+        if (place >= items_.size() || items_[place].when > by)
+            continue;
+        keys.push_back(items_[place].of->first);
+        places.push_back(2 * place + 1);
+        places.push_back(2 * place + 2);
+    }
+    return keys;
+}
+
+std::vector<std::string> renewal_queue::due(list which, wall_time by) const {
+    return heaps_[static_cast<std::size_t>(which)].due(by);
+}
+
 void renewal_queue::plan(const std::string& key, list which, wall_time when) {
     constexpr places none{nowhere, nowhere};
     heap_of(which).plan(*planned_.try_emplace(key, none).first, when);

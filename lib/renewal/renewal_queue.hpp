@@ -34,6 +34,8 @@ public:
     void clear();
     /// The earliest; it stays in the list.
     std::optional<entry> next(list) const;
+    /// The keys of what is due by then, in no order. O(1) for each of them.
+    std::vector<std::string> due(list, wall_time by) const;
 
 private:
     /// The places in the heaps.
@@ -54,6 +56,7 @@ private:
         void forget(planned::value_type&);
         void clear() { items_.clear(); }
         const item* first() const { return items_.empty() ? nullptr : &items_.front(); }
+        std::vector<std::string> due(wall_time by) const;
 
     private:
         void put(std::size_t place, item);

@@ -130,6 +130,32 @@ TEST_CASE("a clock that is stepped back is doubted until it is set right, and re
     CHECK(orders(site) == before + 1);
 }
 
+TEST_CASE("what failed or was to be removed while the clock was months ahead is renewed in time once it is right") {
+    // Expired by it, or so long ago that it would be removed.
+    const auto ahead = GENERATE(100 * day, 300 * day);
+    CAPTURE(ahead.count());
+    test::simulated_site site{[](auto& options) { options.renewal_info = false; }};
+    site.start();
+    const auto first = site.cert("a.test");
+    site.pass(1 * day);
+    site.stop();
+    site.clock->step(ahead);
+    site.net->unreachable.insert(api_port(site));
+    site.make_manager();
+    site.start();
+    site.pass(6h);
+    CHECK((site.heard(event_type::failed) > 0) == (ahead == 100 * day));
+    CHECK(site.heard(event_type::forgotten) == 0);
+    CHECK(site.heard(event_type::clock_doubted) == 0);
+    site.net->unreachable.clear();
+    set_right(site);
+    site.forget_events();
+    site.pass(75 * day);
+    CHECK(site.manager->find("a.test")->serial() != first->serial());
+    CHECK(site.heard(event_type::renewed) == 1);
+    CHECK(orders(site) == 2);
+}
+
 TEST_CASE("a small correction of the clock is no reason to doubt it") {
     test::simulated_site site;
     site.start();

@@ -86,6 +86,51 @@ TEST_CASE("status() goes through every state, with the next act and its reason, 
     CHECK(site.heard(event_type::expiring) == 1);
 }
 
+TEST_CASE(
+    "status() says of what our limits hold up until when they do, before somebody asks and while somebody waits") {
+    test::simulated_site site{
+        [](auto& options) { options.orders = {12h, 1}; }, [](auto& ca) { ca.lifetime = 20 * day; }};
+    site.start();
+    site.manager->set_hosts({"a.test", "b.test"});
+    CHECK(site.status("b.test").reason == "nobody has asked for it yet");
+    CHECK_FALSE(site.status("b.test").next_at);
+    REQUIRE(site.ask("a.test"));
+    CHECK_FALSE(site.ask("b.test"));
+    CHECK(site.refusal == errc::rate_limited);
+
+    const auto in_twelve_hours = [&](const certificate_status& status) {
+        REQUIRE(status.next_at);
+        CHECK(*status.next_at > site.clock->wall() + 11h);
+        CHECK(*status.next_at <= site.clock->wall() + 12h);
+    };
+    const auto refused = site.status("b.test");
+    CHECK(to_string(refused.state) == "not_asked_for");
+    CHECK(refused.reason.find("is refused: our own limit \"orders\" is used up") != std::string::npos);
+    in_twelve_hours(refused);
+
+    test::started<certificate_ptr> asked{site.io.get_executor(), site.manager->cert("b.test")};
+    site.pass(1min);
+    const auto waits = site.status("b.test");
+    CHECK(to_string(waits.state) == "obtaining");
+    CHECK(waits.reason == "our own limits hold its order up");
+    in_twelve_hours(waits);
+    site.pass(12h);
+    CHECK(asked.take());
+    CHECK(to_string(site.status("b.test").state) == "valid");
+
+    // Both are due within the six hours between two polls, and one of them waits for the other's token.
+    site.pass(1 * day);
+    site.ca->renewal_windows(site.clock->wall() - 2h, site.clock->wall() - 1h);
+    const auto is_held_up = [&](const char* name) {
+        return site.status(name).reason == "our own limits hold its order up";
+    };
+    REQUIRE(site.until([&] { return is_held_up("a.test") || is_held_up("b.test"); }, 1 * day));
+    const auto held = site.status(is_held_up("a.test") ? "a.test" : "b.test");
+    CHECK(to_string(held.state) == "renewing");
+    REQUIRE(held.next_at);
+    CHECK(*held.next_at > site.clock->wall());
+}
+
 TEST_CASE("events are told in the order in which things happen, to every listener the same") {
     test::simulated_site site{[](auto& options) { options.renewal_info = false; }};
     site.start();

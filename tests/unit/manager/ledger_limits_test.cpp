@@ -387,6 +387,55 @@ TEST_CASE("a client does not wait with an application that the limit of new host
     CHECK(waiting.ended());
 }
 
+TEST_CASE("clients wait with a second attempt that pays for no new host any more") {
+    test::simulated_site site{[](auto& options) {
+        options.new_hosts = {3h, 1};
+        options.orders = {20s, 1};
+        options.order_ceiling = {};
+    }};
+    site.start();
+    site.ca->faults().fail_validations(1, "connection");
+    test::started<certificate_ptr> first{
+        site.io.get_executor(), site.manager->get_certificate(client_hello{"a.test", {}})};
+    site.pass(5s);
+    REQUIRE(site.ca->count("newOrder") == 1);
+    // It waits for the next challenge's order; the next token for a new host is 3 h away.
+    REQUIRE_FALSE(first.ended());
+    site.ca->recover();
+    CHECK(site.ask("a.test"));
+    CHECK(first.take());
+    CHECK(site.ca->count("newOrder") == 2);
+}
+
+TEST_CASE(
+    "while a CA hangs the first client waits for a better certificate than an expired one, and the others do not") {
+    static constexpr auto day = std::chrono::days{1};
+    test::simulated_site site{
+        [](auto& options) { options.renewal_info = false; }, [](auto& ca) { ca.lifetime = 6 * day; }};
+    site.start();
+    const auto first = site.cert("a.test");
+    site.stop();
+    site.pass(7 * day);
+    site.make_manager();
+    site.start();
+    site.ca->faults().hang_orders(true);
+    const auto wait_of_next = [&] {
+        const auto asked = site.time.elapsed();
+        const auto got = site.ask("a.test");
+        REQUIRE(got);
+        CHECK(got->serial() == first->serial());
+        return site.time.elapsed() - asked;
+    };
+    site.pass(20s);
+    REQUIRE(site.status("a.test").state == certificate_state::expired);
+    const auto longest = wait_of_next();
+    CHECK(longest <= 30s);
+    for (int i = 0; i < 3; ++i)
+        CHECK(wait_of_next() < 1s);
+    site.ca->faults().hang_orders(false);
+    REQUIRE(site.until([&] { return site.manager->find("a.test")->serial() != first->serial(); }, 1 * day));
+}
+
 TEST_CASE("who pays one limiter and is refused by the next gets back what it paid") {
     test::simulated_site site{[](auto& options) {
         options.new_hosts = {20s, 1};

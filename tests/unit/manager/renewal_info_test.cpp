@@ -1,3 +1,5 @@
+#include <fstream>
+
 #include "catch.hpp"
 #include "issuance/issuer.hpp"
 #include "simulated_site.hpp"
@@ -224,7 +226,10 @@ TEST_CASE("without usable renewal information certificates are renewed by their 
         CHECK(site.ca->count("renewalInfo") <= 4 * 20 + 5);  // every six hours
 }
 
-TEST_CASE("a certificate of another CA is neither polled nor replaced, but renewed when its dates say") {
+TEST_CASE("the CA that issued a certificate is asked when to renew it, also if another one will, which is not told "
+          "what it replaces") {
+    const bool reachable = GENERATE(true, false);
+    CAPTURE(reachable);
     test::simulated_site site{{}, lifetime(30 * day, true)};
     site.start();
     const auto first = site.cert("a.test");
@@ -233,13 +238,18 @@ TEST_CASE("a certificate of another CA is neither polled nor replaced, but renew
     const auto before = std::move(site.ca);
     site.ca = site.make_ca([](auto& ca) { ca.lifetime = 30 * day; });
     const int polls = before->count("renewalInfo");
-    before->renewal_windows(site.clock->wall() - 2h, site.clock->wall() - 1h);
-    site.restart();
+    const auto roots = site.folder.path() / "roots.pem";
+    std::ofstream{roots} << (reachable ? before->api_root_pem() : "") << site.ca->api_root_pem();
+    site.restart([roots](auto& options) { options.http.ca_file = roots.string(); });
+    site.pass(1 * day);
+    CHECK((before->count("renewalInfo") >= polls + 3) == reachable);
+    if (reachable)
+        before->renewal_windows(site.clock->wall() - 2h, site.clock->wall() - 1h);
     REQUIRE(site.until(
         [&] { return site.manager->find("a.test") && site.manager->find("a.test")->serial() != first->serial(); },
         30 * day));
-    CHECK(site.clock->wall() - issued >= 19 * day);
-    CHECK(before->count("renewalInfo") == polls);
+    CHECK((site.clock->wall() - issued < 3 * day) == reachable);
+    CHECK((site.clock->wall() - issued >= 19 * day) != reachable);
     CHECK(before->count("newOrder") == 1);
     CHECK(site.ca->count("newOrder") == 1);
     CHECK(site.ca->replaced().empty());

@@ -246,6 +246,37 @@ TEST_CASE("certificates of one name and of several have keys of their own") {
     CHECK_THROWS_AS(account_key("nonsense"), error);
 }
 
+TEST_CASE("the certificates that have a name are found by it, alone or among others, and not after they are gone") {
+    test::authority ca;
+    const std::vector<identifier> both{"a.test", "b.test"};
+    const auto alone = certificate_key({"a.test"}), rsa = certificate_key({"a.test"}, key_kind::rsa);
+    const auto set = certificate_key(both);
+    const auto record = [&](const std::vector<identifier>& names) {
+        return certificate_record{names, std::make_shared<const held_certificate>(ca.issue(names)), 0.5};
+    };
+    using keys = std::set<std::string>;
+    state all{directory};
+    CHECK(all.certificates_with("a.test").empty());
+    all.set_certificate(alone, record({"a.test"}));
+    all.set_certificate(set, record(both));
+    all.set_certificate(certificate_key({"c.test"}), record({"c.test"}));
+    CHECK(all.certificates_with("a.test") == keys{alone, set});
+    CHECK(all.certificates_with("b.test") == keys{set});
+    all.set_certificate(set, record(both));
+    CHECK(all.certificates_with("b.test") == keys{set});
+    all.replace(all.items(), now);
+    CHECK(all.certificates_with("b.test") == keys{set});
+    all.set_certificate(rsa, record({"a.test"}));
+    CHECK(all.certificates_with("a.test") == keys{alone, rsa, set});
+    // Under the same key a record that was asked for with other names.
+    all.set_certificate(set, record({"a.test", "d.test"}));
+    CHECK(all.certificates_with("b.test").empty());
+    CHECK(all.certificates_with("d.test") == keys{set});
+    all.forget_certificate(set);
+    CHECK(all.certificates_with("d.test").empty());
+    CHECK(all.certificates_with("a.test") == keys{alone, rsa});
+}
+
 TEST_CASE("a certificate's key is found by what is held, and not after another one has its place") {
     test::authority ca;
     const auto issue = [&ca] { return std::make_shared<const held_certificate>(ca.issue({"a.test"})); };

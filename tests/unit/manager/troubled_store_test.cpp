@@ -17,6 +17,7 @@ public:
         : forwarding_store{std::move(next)}, time_{std::move(time)} {}
 
     asio::awaitable<std::optional<std::string>> load(std::string key) override {
+        read.push_back(key);
         if (unreadable.contains(key))
             throw error{errc::store_failed, "cannot open " + key + ": Too many levels of symbolic links"};
         return next->load(std::move(key));
@@ -43,6 +44,7 @@ public:
         co_await next->unlock(std::move(given));
     }
 
+    std::vector<std::string> read;
     std::set<std::string> unreadable;
     std::optional<std::string> unwritable;  ///< what begins so
     std::optional<std::string> slow_to_save;
@@ -138,6 +140,25 @@ TEST_CASE("an attempt that ends before it places an order is no reason for anoth
     it.made->before_lock = nullptr;
     it.site.pass(2 * day);
     CHECK(it.site.manager->find("a.test") != first);
+}
+
+TEST_CASE("what the store has is served before failures and limits are read; what is ordered waits for them") {
+    troubled_site it;
+    it.site.start();
+    const auto kept = it.site.cert("a.test");
+    it.site.stop();
+    it.site.make_manager();
+    it.made->read.clear();
+    const auto got = it.site.ask("a.test");  // it does not run
+    REQUIRE(got);
+    CHECK(got->serial() == kept->serial());
+    CHECK(it.made->read == std::vector<std::string>{"certificates/a.test"});
+    // Nor is the store asked for a name that is refused.
+    it.site.manager->set_hosts({"b.test"});
+    CHECK_FALSE(it.site.ask("c.test"));
+    CHECK(it.made->read.size() == 1);
+    CHECK_FALSE(it.site.ask("b.test"));
+    CHECK(it.made->read.size() > 33);
 }
 
 TEST_CASE("what the store has is served by a manager that does not run and cannot read its limits") {

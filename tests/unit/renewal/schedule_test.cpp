@@ -117,12 +117,19 @@ TEST_CASE("the renewal queue gives thousands in order, whatever came and went in
         queue.forget(std::to_string(i));
     for (int i = 0; i < 5'000; i += 7)
         queue.plan(std::to_string(i), acts, issued + std::chrono::seconds{i});
+    const auto by = issued + 1'000s;
+    const auto listed = queue.due(acts, by);
+    std::set<std::string> due{listed.begin(), listed.end()};
+    CHECK(due.size() == listed.size());
+    CHECK(due.size() > 500);
     int given = 0;
     for (auto last = wall_time::min(); const auto next = queue.next(acts); ++given) {
         REQUIRE(next->when >= last);
         last = next->when;
+        REQUIRE(due.erase(next->key) == (next->when <= by ? 1 : 0));
         queue.forget(next->key);
     }
+    CHECK(queue.due(acts, wall_time::max()).empty());
     // 3,333 were left, and every third of the 715 had been forgotten.
     CHECK(given == 3'333 + 239);
     CHECK_FALSE(queue.next(polls));
