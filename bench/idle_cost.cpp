@@ -16,10 +16,13 @@
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
+#include <fmt/chrono.h>
 #include <malloc.h>
 
 #include <evercert/evercert.hpp>
+#include <evercert/testing/acme_server.hpp>
+#include <evercert/testing/simulated_network.hpp>
+#include <evercert/testing/simulated_time.hpp>
 
 #include "issuing.hpp"
 #include "ledger/ledger.hpp"
@@ -37,6 +40,7 @@ struct settings {
     std::string ca_file;
     bool no_renewal_info = false;
     int seconds = 30;
+    std::shared_ptr<evercert::clock> clock = system_clock();
 };
 
 std::size_t in_use() {
@@ -58,7 +62,7 @@ double cpu_milliseconds() {
 class made_up_store final : public store {
 public:
     explicit made_up_store(const settings& s) : count_{s.names}, directory_url_{s.directory_url} {
-        const auto now = std::chrono::floor<std::chrono::seconds>(system_clock()->wall());
+        const auto now = std::chrono::floor<std::chrono::seconds>(s.clock->wall());
         const bench::issuing ca{{now - 24h, now + 89 * 24h}};
         one_ = ca.certificate_for("host.example.com", private_key::generate());
         loaded_at_ = now;
@@ -192,18 +196,65 @@ asio::awaitable<void> measure(manager& of, std::shared_ptr<made_up_store> from, 
     of.stop();
 }
 
-void run(const settings& s) {
-    asio::io_context io;
-    auto from = std::make_shared<made_up_store>(s);
+manager_options options_for(const settings& s, std::shared_ptr<store> from) {
     manager_options options;
     options.directory_url = s.directory_url;
     options.http.ca_file = s.ca_file;
     options.renewal_info = !s.no_renewal_info;
-    options.store = from;
+    options.store = std::move(from);
+    options.clock = s.clock;
     options.log.level = log_level::warning;
     options.log.sink = log_to_stderr();
-    const auto before = in_use();
+    return options;
+}
+
+/// An hour of simulated time. Questions for renewal information are answered by a CA in this process, on a network in memory:
+/// its CPU is in the figure.
+void run_simulated(settings s) {
+    asio::io_context io;
+    testing::simulated_time time{io};
+    const auto net = testing::simulated_network::make(time, 1);
+    const auto machine = [&](const char* address) {
+        return net->join({asio::ip::make_address(address)}, time.make_clock());
+    };
+    testing::acme_server_options ca_options;
+    ca_options.clock = time.make_clock();
+    ca_options.network = machine("192.0.2.1");
+    testing::acme_server ca{io.get_executor(), ca_options};
+    net->name("*", {asio::ip::make_address("192.0.2.1")});
+    s.clock = time.make_clock();
+    s.directory_url = ca.directory_url();
+    s.ca_file = ca.api_root_file();
+    const auto today = std::chrono::floor<std::chrono::days>(s.clock->wall());
+    ca.faults().renewal_info_body(fmt::format(
+        R"({{"suggestedWindow":{{"start":"{:%FT%T}Z","end":"{:%FT%T}Z"}}}})", fmt::gmtime(today + 58 * 24h),
+        fmt::gmtime(today + 60 * 24h)));
+
+    const auto from = std::make_shared<made_up_store>(s);
+    auto options = options_for(s, from);
+    options.network = machine("192.0.2.2");
+    options.blocking_executor = io.get_executor();
     manager idle{io, options};
+    asio::co_spawn(io, idle.run(), rethrow);
+    time.run_until([&] { return from->all_loaded(); }, 1h);
+    time.pass(1min);
+    const auto asked = ca.count("renewalInfo");
+    const auto moments = time.moments();
+    const auto used = cpu_milliseconds();
+    time.pass(1h);
+    row("CPU of an hour", cpu_milliseconds() - used, "ms");
+    row("moments of an hour", static_cast<double>(time.moments() - moments), "");
+    row("polls of an hour", ca.count("renewalInfo") - asked, "");
+    idle.stop();
+    ca.stop();
+    time.pass(1min);
+}
+
+void run(const settings& s) {
+    asio::io_context io;
+    auto from = std::make_shared<made_up_store>(s);
+    const auto before = in_use();
+    manager idle{io, options_for(s, from)};
     asio::co_spawn(io, idle.run(), rethrow);
     asio::co_spawn(io, measure(idle, from, s, before), rethrow);
     io.run();
@@ -214,16 +265,19 @@ void run(const settings& s) {
 int main(int argc, char** argv) try {
     CLI::App app{"What a manager costs that has nothing to do."};
     settings s;
-    bool parts = false;
+    bool parts = false, simulated = false;
     app.add_option("--names", s.names, "how many certificates, a name each")->check(CLI::Range(1, 1'000'000));
     app.add_option("--directory", s.directory_url, "the CA that answers questions for renewal information");
     app.add_option("--ca-file", s.ca_file, "the root of the CA's own HTTPS");
     app.add_flag("--no-renewal-info", s.no_renewal_info, "ask nothing");
     app.add_option("--seconds", s.seconds, "how long to wait")->check(CLI::Range(1, 3600));
+    app.add_flag("--simulated", simulated, "an hour of simulated time, with a CA in this process");
     app.add_flag("--parts", parts, "the memory of the schedule and the ledger alone");
     CLI11_PARSE(app, argc, argv);
     if (parts)
         measure_parts(s.names);
+    else if (simulated)
+        run_simulated(s);
     else
         run(s);
     return EXIT_SUCCESS;

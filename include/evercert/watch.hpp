@@ -10,7 +10,8 @@ namespace evercert {
 
 /// Tells that the manager's state changed and is worth saving again. Holds at most one notification: changes
 /// that come faster than they are received coalesce, and nobody ever waits for a receiver. One
-/// notification is waiting from the start. A notification goes to one receiver.
+/// notification is waiting from the start. A notification goes to one receiver. `manager::watch()` itself queues none, unlike
+/// `Watch()` of Go's rsc.io/letsencrypt, so `co_await manager.watch().receive()` in a loop is no busy one.
 ///
 /// Thread-safe.
 class watch_channel {
