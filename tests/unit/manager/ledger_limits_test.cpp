@@ -32,6 +32,15 @@ int obtained(test::simulated_site& site, int names, int from = 0) {
     return n;
 }
 
+/// What a newcomer waits for in this limiter.
+std::chrono::seconds wait_for(const test::simulated_site& site, std::string_view limiter) {
+    const auto status = site.manager->status();
+    const auto found = std::find_if(
+        status.limiters.begin(), status.limiters.end(), [&](const auto& one) { return one.name == limiter; });
+    REQUIRE(found != status.limiters.end());
+    return found->wait;
+}
+
 }  // namespace
 
 TEST_CASE("new hosts come from a bucket of 20 that gets one in three hours, kept over a restart") {
@@ -409,7 +418,6 @@ TEST_CASE("clients wait with a second attempt that pays for no new host any more
 
 TEST_CASE(
     "while a CA hangs the first client waits for a better certificate than an expired one, and the others do not") {
-    static constexpr auto day = std::chrono::days{1};
     test::simulated_site site{
         [](auto& options) { options.renewal_info = false; }, [](auto& ca) { ca.lifetime = 6 * day; }};
     site.start();
@@ -453,9 +461,24 @@ TEST_CASE("who pays one limiter and is refused by the next gets back what it pai
     site.pass(25s);
     REQUIRE(waiting.ended());
     CHECK_THROWS_AS(waiting.take(), error);
-    const auto status = site.manager->status();
-    const auto limit = std::find_if(
-        status.limiters.begin(), status.limiters.end(), [](const auto& one) { return one.name == "new_hosts"; });
-    REQUIRE(limit != status.limiters.end());
-    CHECK(limit->wait == 0s);
+    CHECK(wait_for(site, "new_hosts") == 0s);
+}
+
+TEST_CASE(
+    "who is stopped while waiting for one limiter gets back what it paid to the one before, also after the restart") {
+    test::simulated_site site{[](auto& options) {
+        options.new_hosts = {24h, 2};
+        options.orders = {10h, 1};
+        options.order_ceiling = {};
+    }};
+    site.start();
+    site.cert("a.test");
+    test::started<certificate_ptr> waiting{site.io.get_executor(), site.manager->cert("b.test")};
+    site.pass(1s);
+    REQUIRE(wait_for(site, "new_hosts") > 23h);
+    site.restart();
+    CHECK_THROWS_AS(waiting.take(), error);
+    site.pass(10s);
+    CHECK(wait_for(site, "new_hosts") == 0s);
+    CHECK(wait_for(site, "orders") > 9h);
 }
