@@ -33,9 +33,10 @@ std::string_view to_string(check of) noexcept {
     case check::early_order: return "early_order";
     case check::moved_renewal: return "moved_renewal";
     case check::out_of_turn: return "out_of_turn";
-    case check::not_replaced: break;
+    case check::not_replaced: return "not_replaced";
+    case check::late_replacement: break;
     }
-    return "not_replaced";
+    return "late_replacement";
 }
 
 void findings::add(wall_time at, check by, std::string_view text) {

@@ -28,10 +28,11 @@ enum class check {
     moved_renewal,     ///< a certificate's renewal was planned for another time without another reason
     out_of_turn,       ///< a certificate was renewed before another one that was to go first
     not_replaced,      ///< a certificate that the CA wanted replaced stayed, though nothing was wrong
+    late_replacement,  ///< a mass replacement took longer than the manager had said, though nothing was wrong
 };
-inline constexpr std::size_t check_count = 11;
+inline constexpr std::size_t check_count = 12;
 
-/// "expired" … "not_replaced".
+/// "expired" … "late_replacement".
 std::string_view to_string(check) noexcept;
 
 /// What should not have happened.

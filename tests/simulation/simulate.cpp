@@ -76,14 +76,15 @@ outcome simulate(const options& how, std::ostream* trace) {
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
         R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},)"
-        R"("careless_requests":{},"order_rate":{},"early_orders":{},"moved_renewals":{},"turns":{},"out_of_turn":{},"not_replaced":{},{})"
+        R"("careless_requests":{},"order_rate":{},"early_orders":{},"moved_renewals":{},"turns":{},"out_of_turn":{},"not_replaced":{},"promises":{},"late_replacements":{},{})"
         R"("hash":"{}","excused_share":{:.2f},"moments":{},"wall_seconds":{:.2f}}})",
         how.seed, how.years, how.names, on.issued(), on.renewed, on.ca.count("newOrder"), on.ca.count("renewalInfo"),
         on.asked, on.refused, whole(end.expired), whole(end.unexcused), on.ca.limit_violations(),
         found.count(check::lost_state), found.count(check::abandoned), on.ca.protocol_violations(),
         found.count(check::order_rate), found.count(check::early_order), found.count(check::moved_renewal),
-        on.order_of_turns().checked(), on.order_of_turns().out_of_turn(), found.count(check::not_replaced), first,
-        on.world.hash(), end.excused_share, on.world.time().moments(), seconds);
+        on.order_of_turns().checked(), on.order_of_turns().out_of_turn(), found.count(check::not_replaced),
+        on.promised_end().checked(), found.count(check::late_replacement), first, on.world.hash(), end.excused_share,
+        on.world.time().moments(), seconds);
     return result;
 }
 

@@ -25,18 +25,10 @@ constexpr const char *folder_above = "/var/lib", *folder = "/var/lib/evercert";
 constexpr duration start_again = 10min;
 /// A power cut comes in the middle of one of the next operations of the disk.
 constexpr std::uint64_t operations_before_cut = 60;
-/// A client comes back for a name after so long, at most.
-constexpr duration visit_interval = std::chrono::days{4};
-/// Some names are wanted more than others: each nth of them, and so often at each visit.
-constexpr int popular_every = 10, popular_asks = 24;
-/// After a trouble the retries of what failed in it go on for a while.
-constexpr duration calm_enough = 12h;
 /// Within which all are to be replaced that the CA brings forward.
 constexpr duration forward_length = 10min;
 /// Each of so many names has no visitor after the first one: it must be renewed all the same.
 constexpr int names_a_quiet_one = 5;
-/// And one that was refused.
-constexpr duration refused_interval = 2h;
 
 testing::world_options world_options(const options& how) {
     testing::world_options made;
@@ -52,6 +44,12 @@ evercert::rate orders_of(const options& how) {
     if (how.order_minutes > 0)
         orders = {std::chrono::seconds{static_cast<long>(how.order_minutes * 60)}, 2};
     return orders;
+}
+
+/// How often the slowest limit lets one order through, ours or the CA's.
+duration slowest_turn(const options& how) {
+    const auto limit = lets_encrypt_limits().orders;
+    return std::max<duration>(orders_of(how).interval, limit.window / limit.count);
 }
 
 std::string hours(duration length) {
@@ -77,8 +75,7 @@ recovery site::after(aftermath left) const {
     add(longest + longest / 10, "largest backoff with its jitter");
     if (left.retry_after)
         add(retry_after_longest(how.faults), "longest Retry-After");
-    const auto order = std::max<duration>(manager.orders.interval, limits.orders.window / limits.orders.count);
-    add(how.names * order, fmt::format("for {} names before in the queue", how.names));
+    add(how.names * slowest_turn(how), fmt::format("for {} names before in the queue", how.names));
     add(limits.certificates_per_name_set.window / limits.certificates_per_name_set.count,
         "until the CA issues for the same names again");
     add(manager.clock_check_interval + manager.order_timeout + clock::slice, "to look at the clock, and for the order");
@@ -93,6 +90,7 @@ site::site(const options& wanted)
       disk{std::mt19937_64{wanted.seed}},
       ca{world.executor(), ca_options()},
       account{world.time().now(), {}},
+      promised_end_{slowest_turn(wanted)},
       clients_{world.executor()},
       pace_{orders_of(wanted).interval, orders_of(wanted).burst, manager_options{}.order_timeout},
       promises_{manager_options{}.clock_tolerance} {
@@ -143,11 +141,6 @@ std::shared_ptr<store> site::open_store() {
     options.disk = process_;
     options.blocking_executor = server.blocking().get_executor();
     return file_store(folder, std::move(options));
-}
-
-bool site::is_popular(const std::string& name) const {
-    // "www.n12.example"
-    return std::stoi(name.substr(name.find(".n") + 2)) % popular_every == 0;
 }
 
 bool site::start() {
@@ -226,6 +219,7 @@ void site::restart(end_type how_it_ends) {
     world.note(how_it_ends == end_type::stop ? "restart" : how_it_ends == end_type::kill ? "killed" : "power cut");
     stop(how_it_ends);
     turns_.restarted();
+    promised_end_.end();
     while (!start())
         world.time().pass(start_again);
     world.time().pass(10s);
@@ -236,6 +230,7 @@ void site::restart(end_type how_it_ends) {
 void site::trouble_begins(std::string_view what) {
     world.note(fmt::format("begins: {}", what));
     account.trouble_begins(world.time().now());
+    promised_end_.end();
 }
 
 void site::trouble_ends(std::string_view what, aftermath left) {
@@ -283,9 +278,12 @@ void site::bring_windows_forward() {
     brought_forward_ = span{start, start + forward_length};
     ca.renewal_windows(brought_forward_->begin, brought_forward_->end);
     want_all_replaced(brought_forward_->end);
+    replacing_since_ = brought_forward_->begin;
 }
 
 void site::want_all_replaced(wall_time end) {
+    promised_end_.end();
+    replacing_since_ = world.time().now();
     for (const auto& [name, newest] : newest_)
         to_replace_.insert_or_assign(name, span{std::chrono::floor<std::chrono::seconds>(world.time().now()), end});
 }
@@ -293,11 +291,14 @@ void site::want_all_replaced(wall_time end) {
 void site::windows_are_strange(bool begin) {
     strange_windows_ += begin ? 1 : -1;
     windows_seen_since_ = world.time().now();
+    promised_end_.end();
 }
 
 void site::note_turn(const std::string& name, const manager_event& event) {
     if (event.type == event_type::failed || event.type == event_type::published)
         turns_.left(name);
+    if (event.type == event_type::failed)
+        promised_end_.left(name);
     if (event.type != event_type::renewal_suggested || !event.next)
         return;
     const auto known = manager_->status(identifier{name});
@@ -327,58 +328,6 @@ void site::take_turn(const std::string& name) {
     });
     if (turns_.out_of_turn() > before)
         find(check::out_of_turn, fmt::format("{} went before {}", name, turns_.instead_of()));
-}
-
-asio::awaitable<void> site::visit(site& self, std::string name, bool again) {
-    // All at once at first, as when a platform is switched on; then each in its own rhythm.
-    for (;;) {
-        const bool served = co_await self.ask(name);
-        for (int times = 1; times < (served && self.is_popular(name) ? popular_asks : 1); ++times)
-            co_await self.ask(name);
-        if (served && !again)
-            co_return;
-        const auto wait = served ? visit_interval : refused_interval;
-        co_await self.authority.clock()->sleep_for(
-            std::chrono::duration_cast<duration>(wait * self.world.draw_share()) + 10min);
-    }
-}
-
-asio::awaitable<bool> site::ask(std::string name) {
-    if (!manager_)
-        co_return false;
-    ++asked;
-    client_hello hello{name, {}};
-    const auto got = co_await as_outcome(manager_->get_certificate(std::move(hello)));
-    if (got.thrown && describe(got.thrown).is_cancellation())
-        std::rethrow_exception(got.thrown);
-    check_served(name, got.value.value_or(nullptr));
-    if (got.thrown) {
-        ++refused;
-        co_return false;
-    }
-    // What it did not serve, or nobody could ask it for, it does not know to be wanted.
-    turns_.asked(name, world.time().now());
-    co_return true;
-}
-
-void site::check_served(const std::string& name, const certificate_ptr& got) {
-    const auto newest = newest_.find(name);
-    const bool known = newest != newest_.end() && newest->second.not_before != wall_time{};
-    if (!known || disk_fails > 0 || unsaved_.contains(name))
-        return;
-    if (!got && account.calm_for(world.time().now()) >= calm_enough)
-        find(check::lost_state, fmt::format("a client that asked for {} was refused", name));
-    else if (got && !got->covers(identifier{name}))
-        find(check::lost_state, fmt::format("a client that asked for {} got another name's certificate", name));
-    else if (got && got->not_before() < newest->second.not_before)
-        find(check::lost_state, fmt::format("a client that asked for {} got an earlier certificate", name));
-}
-
-asio::awaitable<void> site::ask_once(site& self, std::string name) { co_await self.ask(std::move(name)); }
-
-void site::ask_strangers(std::uint64_t count) {
-    for (std::uint64_t i = 0; i < count; ++i)
-        clients_.spawn(ask_once(*this, fmt::format("x{:x}.stranger.example", world.draw())));
 }
 
 }  // namespace simulation

@@ -18,6 +18,7 @@
 #include "faults.hpp"
 #include "findings.hpp"
 #include "options.hpp"
+#include "replacement_promise.hpp"
 #include "turns.hpp"
 
 namespace simulation {
@@ -60,6 +61,7 @@ public:
     /// What went wrong. `end` adds what only the end shows.
     const findings& found() const { return found_; }
     const turns& order_of_turns() const { return turns_; }
+    const replacement_promise& promised_end() const { return promised_end_; }
     void check_kept();
     /// What failed until now may be tried again at any time.
     void forget_promises() { promises_.forget(); }
@@ -72,6 +74,9 @@ public:
     evercert::testing::world::machine& authority;
     evercert::testing::world::machine& server;
     evercert::testing::simulated_disk disk;
+
+    /// After a trouble the retries of what failed in it go on for a while.
+    static constexpr duration calm_enough = std::chrono::hours{12};
 
 private:
     struct issue {
@@ -108,6 +113,13 @@ private:
     void look_each_day();
     void look_at_plans();
     void look_at_replacements();
+    /// When the manager says that a mass replacement ends.
+    void look_at_promised_end();
+    void late_replacement(duration late);
+    /// So long nothing was wrong, and the CA's windows said what it wants; negative if not.
+    duration quiet_for();
+    /// And so long that must be until nothing that was wrong holds up a replacement.
+    duration quiet_enough() const;
     /// The store gets a certificate before clients do.
     void note_saving(const std::string& name, const evercert::manager_event&);
     /// A failure is remembered until then.
@@ -123,6 +135,8 @@ private:
     bool is_popular(const std::string& name) const;
 
     turns turns_;
+    replacement_promise promised_end_;
+    wall_time replacing_since_ = {};       ///< everything that there was then, as the CA wanted it last
     std::optional<span> brought_forward_;  ///< all windows, last
     /// Name → since when and until when the CA wants its certificate replaced.
     std::map<std::string, span> to_replace_;

@@ -47,7 +47,45 @@ void site::ordered(const testing::placed_order& placed) {
             fmt::format("an order for {} is more than {} lets through", name, "manager_options::orders"));
     if (const auto promised = promises_.order(name, now))
         find(check::early_order, fmt::format("an order for {} was to come at {}", name, to_rfc3339(*promised)));
+    if (const auto late = promised_end_.ordered(name, now))
+        late_replacement(*late);
+    look_at_promised_end();
 }
+
+void site::late_replacement(duration late) {
+    find(
+        check::late_replacement,
+        fmt::format("what waited was to be ordered {} s ago, by manager_status::replacement", late / 1s));
+}
+
+void site::look_at_promised_end() {
+    const auto now = world.time().now();
+    if (const auto late = promised_end_.overdue(now))
+        late_replacement(*late);
+    // After a day nothing is left of a mass replacement here.
+    const bool mass = replacing_since_ <= now && now < replacing_since_ + 24h;
+    if (promised_end_.is_open() || !mass || !manager_ || quiet_for() < quiet_enough())
+        return;
+    const auto status = manager_->status();
+    if (!status.replacement)
+        return;
+    std::set<std::string> waiting;
+    for (const auto& each : status.certificates)
+        if (each.next == next_act::renew && each.next_at <= now && !each.problem &&
+            each.state != certificate_state::renewing)
+            waiting.insert(each.names.front().value());
+    // What became due in this moment may not be counted yet.
+    if (waiting.size() == status.replacement->certificates)
+        promised_end_.promise(std::move(waiting), status.replacement->done_at);
+}
+
+duration site::quiet_for() {
+    const auto now = world.time().now();
+    return std::min(account.calm_for(now), strange_windows_ > 0 ? duration{} : now - windows_seen_since_);
+}
+
+/// A question that failed is asked again after at most a day, and after that nothing may hold the order up for longer.
+duration site::quiet_enough() const { return after(worst_aftermath(how.faults)).length + renewal_info_wait(how) + 26h; }
 
 void site::check_kept() {
     if (disk_fails > 0 || !manager_)
@@ -91,16 +129,15 @@ void site::look() {
     careless_seen_ = careless;
     const auto now = account.at(world.time().now());
     look_at_replacements();
+    look_at_promised_end();
     if (now.unexcused >= 1s && found_.count(check::expired) == 0)
         find(check::expired, fmt::format("{} since {}", now.worst, to_rfc3339(*now.first)));
 }
 
 void site::look_at_replacements() {
     const auto now = world.time().now();
-    // A question that failed is asked again after at most a day, and after that nothing may hold the order up for longer.
-    const auto longest = after(worst_aftermath(how.faults)).length + renewal_info_wait(how) + 26h;
-    const auto calm = std::min(account.calm_for(now), strange_windows_ > 0 ? duration{} : now - windows_seen_since_);
-    if (calm < longest)
+    const auto longest = quiet_enough();
+    if (quiet_for() < longest)
         return;
     std::erase_if(to_replace_, [&](const auto& wanted) {
         const bool late = now > wanted.second.end + longest;
