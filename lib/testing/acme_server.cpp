@@ -93,7 +93,9 @@ struct acme_server::impl final : certificate_source, std::enable_shared_from_thi
           core{
               options, "https://" + to_string(api),
               authority{"evercert testing", options.clock->wall(), options.alternate_chain}},
-          validations{options.clock, options.network, options.validation_address, options.validation_timeout, log},
+          validations{
+              options.clock, options.validation_network ? options.validation_network : options.network,
+              options.validation_address, options.validation_timeout, log},
           server{strand, strand, api_options(), options.clock, log},
           serving{strand},
           validating{strand} {

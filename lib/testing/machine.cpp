@@ -93,6 +93,12 @@ acme_server_options world::machine::ca_options() const {
     return options;
 }
 
+acme_server_options world::machine::ca_options(const machine& validator) const {
+    auto options = ca_options();
+    options.validation_network = validator.network_;
+    return options;
+}
+
 evercert::manager_options world::machine::manager_options(const acme_server& ca) const {
     evercert::manager_options options;
     options.directory_url = ca.directory_url();

@@ -88,6 +88,9 @@ struct acme_server_options {
     log_options log = {};
     std::shared_ptr<evercert::clock> clock = system_clock();
     std::shared_ptr<evercert::network> network = system_network();
+    /// The network as the machine sees it that validates, if that is another one: then CA and servers may reach one another while
+    /// validations do not arrive, or the other way round. None: `network`.
+    std::shared_ptr<evercert::network> validation_network = {};
 };
 
 /// An ACME CA (RFC 8555) inside the process: real HTTPS, real validation connections, real certificates from a

@@ -138,6 +138,8 @@ public:
 
     /// For a CA on this machine, which validates where names lead to on the network.
     acme_server_options ca_options() const;
+    /// The same for one that validates from another machine, so that each can be cut off without the other.
+    acme_server_options ca_options(const machine& validator) const;
     /// For a manager on this machine with a certificate from that CA, listening on the machine's address, whose `cache_file()`
     /// is on the machine's disk as `process()` has it: ask again after a restart, as a program does.
     evercert::manager_options manager_options(const acme_server&) const;
