@@ -35,6 +35,8 @@ public:
     accounting(wall_time begin, duration start) : begin_{begin}, start_{start}, calm_since_{begin}, last_end_{begin} {}
 
     void add_name(const std::string& name) { until_.emplace(name, begin_); }
+    /// One that comes later, and counts from its first certificate on. Does nothing for a name that there is.
+    void add_name(const std::string& name, wall_time now) { until_.emplace(name, now); }
     /// From now on the name is served with a certificate that ends then.
     void published(const std::string& name, wall_time now, wall_time not_after);
     void trouble_begins(wall_time now);

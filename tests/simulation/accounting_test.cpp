@@ -154,6 +154,17 @@ TEST_CASE("each trouble excuses as long as recovery from it may take, and ends n
     CHECK(of.account.at(at(160)).unexcused == hours{14});
 }
 
+TEST_CASE("a name that comes later counts from then on, like any other") {
+    one_name of;
+    of.account.published("a", at(0), at(1000));
+    of.account.add_name("b", at(50));
+    of.account.published("b", at(50), at(100));
+    CHECK(of.account.at(at(100)).expired == hours{0});
+    of.account.add_name("b", at(103));
+    CHECK(of.account.at(at(103)).unexcused == hours{3});
+    CHECK(of.account.at(at(103)).worst == "b");
+}
+
 TEST_CASE("names are added up, and the worst and the first are told") {
     accounting account{at(0), hours{10}};
     for (const auto* name : {"a", "b", "c"}) {

@@ -63,28 +63,29 @@ std::string retry_after(site& on) {
         : std::to_string(60 + draw % static_cast<std::uint64_t>(retry_after_longest(on.how.faults) / 1s - 60));
 }
 
+/// A problem instead of answers, until its own end, whatever others begin and end meanwhile.
+std::function<void()> fail(site& on, int n, const std::string& resource, const ca_problem& how) {
+    const auto mine = on.problems.begin(resource, n, how);
+    return [&on, mine] { on.problems.end(mine); };
+}
+
 trouble ca_fails(site& on) {
     const auto status = one_of<4>(on, {"500", "502", "503", "504"});
     const int n = 1 + static_cast<int>(on.world.draw() % 3);
-    on.ca.faults().fail_every(
-        n, "", std::stoi(status), n == 1 ? "" : "serverInternal", "out of order", retry_after(on));
+    const ca_problem how{std::stoi(status), n == 1 ? "" : "serverInternal", "out of order", retry_after(on)};
     return {
         fmt::format("every {}. request to the CA is answered {}", n, status),
-        [&on] { on.ca.faults().fail_every(0, "", 503, ""); },
+        fail(on, n, "", how),
         true,
         {.retry_after = true}};
 }
 
 trouble too_many_requests(site& on) {
-    const auto what = one_of<3>(on, {"newOrder", "finalize", "newNonce"});
+    const auto what = one_of<3>(on, {"newOrder", "finalize", "challenge"});
     const auto wait = retry_after(on);
-    on.ca.faults().fail_every(1, what == "newNonce" ? "newOrder" : what, 429, "rateLimited", "too many", wait);
     return {
         fmt::format("{} is answered 429, Retry-After: {}", what, wait),
-        [&on] {
-            on.ca.faults().fail_every(0, "newOrder", 429, "");
-            on.ca.faults().fail_every(0, "finalize", 429, "");
-        },
+        fail(on, 1, what, {429, "rateLimited", "too many", wait}),
         true,
         {.retry_after = true}};
 }
@@ -111,10 +112,9 @@ trouble problems(site& on) {
     const std::string type = problem_types[drawn];
     const auto what = one_of<4>(on, {"newOrder", "finalize", "challenge", "authorization"});
     const int status = type == "serverInternal" ? 500 : type == "alreadyReplaced" ? 409 : 403;
-    on.ca.faults().fail_every(1, what, status, type, "no");
     return {
         fmt::format("{} is answered {}", what, type),
-        [&on, what] { on.ca.faults().fail_every(0, what, 403, ""); },
+        fail(on, 1, what, {status, type, "no", ""}),
         true,
         {.refused_names = drawn >= problem_types.size() - name_refusals}};
 }
@@ -148,10 +148,21 @@ trouble validations_fail(site& on) {
         fmt::format("every {}. validation fails: {}", n, type), [&on] { on.ca.faults().fail_validations(0, "dns"); }};
 }
 
+/// Validations arrive all the same.
 trouble partition(site& on) {
     const auto a = on.authority.address(), b = on.server.address();
     on.world.network().cut(a, b, cut_type::silent);
     return {"CA and server do not reach one another", [&on, a, b] { on.world.network().heal(a, b); }};
+}
+
+/// The CA's answers arrive all the same.
+trouble validator_cut(site& on) {
+    const auto a = on.validator.address(), b = on.server.address();
+    const bool silent = on.world.draw() % 2 == 0;
+    on.world.network().cut(a, b, silent ? cut_type::silent : cut_type::refused);
+    return {silent ? "validations do not arrive" : "validations are refused on their way", [&on, a, b] {
+                on.world.network().heal(a, b);
+            }};
 }
 
 trouble bad_network(site& on) {
@@ -187,8 +198,7 @@ trouble strange_windows(site& on) {
 }
 
 trouble revoked(site& on) {
-    on.want_all_replaced(on.world.time().now());
-    return {fmt::format("{} certificates are revoked", on.ca.faults().revoke_all())};
+    return {fmt::format("{} certificates are revoked", on.revoke_all()), [] {}, false};
 }
 
 trouble brought_forward(site& on) {
@@ -264,7 +274,7 @@ trouble disk_slow(site& on) {
 }
 
 trouble strangers(site& on) {
-    on.ask_strangers(on.how.faults == fault_level::hostile ? 3000 : 300);
+    on.ask_strangers(on.how.sort.admits ? 50 : 300);
     return {"strangers ask for names that are not ours", [] {}, false};
 }
 
@@ -278,6 +288,7 @@ constexpr std::array kinds{
     kind{4, 12, 1h, std::chrono::days{3}, answers_lost},
     kind{3, 8, 1h, std::chrono::days{5}, validations_fail},
     kind{2, 6, 1h, std::chrono::days{7}, partition},
+    kind{2, 6, 1h, std::chrono::days{5}, validator_cut},
     kind{4, 12, 1h, std::chrono::days{3}, bad_network},
     kind{2, 8, 1h, std::chrono::days{20}, strange_windows},
     kind{0.3, 2, 1s, 1s, revoked},
@@ -288,7 +299,7 @@ constexpr std::array kinds{
     kind{2, 8, 1s, 1s, suspended},
     kind{3, 10, 1h, std::chrono::days{5}, disk_fails},
     kind{2, 6, 1h, std::chrono::days{3}, disk_slow},
-    kind{12, 30, 1s, 1s, strangers},
+    kind{12, 12, 1s, 1s, strangers},
 };
 
 /// Until the next of a kind: such things come without memory.
@@ -350,6 +361,7 @@ void plan_faults(site& on, duration length) {
         plan(on, each, now, now + length);
     if (on.how.faults != fault_level::hostile)
         return;
+    on.expect_strangers();
     // As CAs have announced it, while longer ones are out.
     constexpr std::array<std::pair<double, int>, 3> shorter{{{0.3, 64}, {0.5, 45}, {0.85, 6}}};
     for (const auto& [share, days] : shorter)

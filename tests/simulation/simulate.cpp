@@ -1,6 +1,7 @@
 #include <chrono>
 #include <exception>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -23,6 +24,21 @@ struct outcome {
     int exit_status = 0;
 };
 
+/// A site is looked after: nobody deletes certificates before it has run in.
+constexpr evercert::duration deletes_after = std::chrono::days{20};
+/// After each nth restart, and so often in a row: more than the CA issues for the same names within some days.
+constexpr std::uint64_t deletes_every = 6;
+constexpr int deletes_in_a_row = 7;
+
+/// As people do who know nothing better than to delete a certificate and start again: until they meet the CA's limit.
+void delete_again_and_again(site& on, const std::function<bool()>& is_over) {
+    const auto name = on.names[on.world.draw() % on.names.size()];
+    for (int i = 0; i < deletes_in_a_row && !is_over(); ++i) {
+        on.restart_without(name);
+        on.world.time().run_until(is_over, std::chrono::hours{3});
+    }
+}
+
 /// Restarts spread over the time, then the end.
 void live(site& on, evercert::duration length) {
     auto& time = on.world.time();
@@ -36,6 +52,9 @@ void live(site& on, evercert::duration length) {
         // With faults a process rarely ends in peace.
         const auto draw = on.how.faults == fault_level::none ? 0 : on.world.draw() % 3;
         on.restart(static_cast<site::end_type>(draw));
+        if (on.how.sort.deletes && time.elapsed() > deletes_after && end - time.elapsed() > deletes_after &&
+            on.world.draw() % deletes_every == 0)
+            delete_again_and_again(on, is_over);
     }
     if (!is_over() && time.elapsed() < end)
         time.run_until(is_over, end - time.elapsed());
@@ -76,14 +95,17 @@ outcome simulate(const options& how, std::ostream* trace) {
     result.line = fmt::format(
         R"({{"seed":{},"years":{},"names":{},"issued":{},"renewed":{},"orders":{},"polls":{},"asked":{},"refused":{},)"
         R"("expired_seconds":{},"unexcused_expired_seconds":{},"limit_violations":{},"lost_state":{},"abandoned":{},)"
-        R"("careless_requests":{},"order_rate":{},"early_orders":{},"moved_renewals":{},"turns":{},"out_of_turn":{},"not_replaced":{},"promises":{},"late_replacements":{},{})"
+        R"("careless_requests":{},"order_rate":{},"early_orders":{},"moved_renewals":{},"turns":{},"out_of_turn":{},"not_replaced":{},"promises":{},"late_replacements":{},"guests":{},"decided":{},)"
+        R"("held_by_domain":{},"held_by_set":{},"held_by_failures":{},"held_by_new_hosts":{},{})"
         R"("hash":"{}","excused_share":{:.2f},"moments":{},"wall_seconds":{:.2f}}})",
         how.seed, how.years, how.names, on.issued(), on.renewed, on.ca.count("newOrder"), on.ca.count("renewalInfo"),
         on.asked, on.refused, whole(end.expired), whole(end.unexcused), on.ca.limit_violations(),
         found.count(check::lost_state), found.count(check::abandoned), on.ca.protocol_violations(),
         found.count(check::order_rate), found.count(check::early_order), found.count(check::moved_renewal),
         on.order_of_turns().checked(), on.order_of_turns().out_of_turn(), found.count(check::not_replaced),
-        on.promised_end().checked(), found.count(check::late_replacement), first, on.world.hash(), end.excused_share,
+        on.promised_end().checked(), found.count(check::late_replacement), on.guests().size(), on.decided,
+        on.held_by["certificates_per_domain"], on.held_by["certificates_per_name_set"],
+        on.held_by["failed_authorizations"], on.held_by["new_hosts"], first, on.world.hash(), end.excused_share,
         on.world.time().moments(), seconds);
     return result;
 }
@@ -111,6 +133,7 @@ int main(int argc, char** argv) {
     app.add_flag("--tls", how.tls, "TLS to the CA, which takes most of the time then");
     app.add_option("--trace", trace_path, "write what happens to this file");
     CLI11_PARSE(app, argc, argv);
+    how.sort = sort_of(how.seed, how.faults);
     try {
         std::unique_ptr<std::ofstream> trace;
         if (!trace_path.empty()) {

@@ -21,10 +21,6 @@ using namespace std::chrono_literals;
 using namespace evercert;
 
 constexpr const char *folder_above = "/var/lib", *folder = "/var/lib/evercert";
-/// A service manager starts a server that could not start again after so long.
-constexpr duration start_again = 10min;
-/// A power cut comes in the middle of one of the next operations of the disk.
-constexpr std::uint64_t operations_before_cut = 60;
 /// Within which all are to be replaced that the CA brings forward.
 constexpr duration forward_length = 10min;
 /// Each of so many names has no visitor after the first one: it must be renewed all the same.
@@ -52,6 +48,14 @@ duration slowest_turn(const options& how) {
     return std::max<duration>(orders_of(how).interval, limit.window / limit.count);
 }
 
+/// How long the first certificates take for the CA's limit on those of a registered domain.
+duration until_all_are_new(const options& how) {
+    const auto limit = lets_encrypt_limits().certificates_per_domain;
+    const auto all = how.sort.one_domain ? how.names + guests_of(how) : 0;
+    const auto at_once = limit.count * (100 - lets_encrypt_limits().renewal_reserve_percent) / 100;
+    return std::max(0, all - at_once) * duration{limit.window} / limit.count;
+}
+
 std::string hours(duration length) {
     return fmt::format("{:.1f} h", std::chrono::duration<double, std::ratio<3600>>{length}.count());
 }
@@ -75,7 +79,8 @@ recovery site::after(aftermath left) const {
     add(longest + longest / 10, "largest backoff with its jitter");
     if (left.retry_after)
         add(retry_after_longest(how.faults), "longest Retry-After");
-    add(how.names * slowest_turn(how), fmt::format("for {} names before in the queue", how.names));
+    const auto all_names = how.names + guests_of(how);
+    add(all_names * slowest_turn(how), fmt::format("for {} names before in the queue", all_names));
     add(limits.certificates_per_name_set.window / limits.certificates_per_name_set.count,
         "until the CA issues for the same names again");
     add(manager.clock_check_interval + manager.order_timeout + clock::slice, "to look at the clock, and for the order");
@@ -86,6 +91,7 @@ site::site(const options& wanted)
     : how{wanted},
       world{world_options(wanted)},
       authority{world.add_machine("ca.test")},
+      validator{world.add_machine("validator.ca.test")},
       server{world.add_machine("server.test")},
       disk{std::mt19937_64{wanted.seed}},
       ca{world.executor(), ca_options()},
@@ -94,19 +100,16 @@ site::site(const options& wanted)
       clients_{world.executor()},
       pace_{orders_of(wanted).interval, orders_of(wanted).burst, manager_options{}.order_timeout},
       promises_{manager_options{}.clock_tolerance} {
-    account = accounting{world.time().now(), after({}).length};
-    for (int i = 0; i < how.names; ++i) {
-        // Each its own registered domain, as a platform has them.
-        names.push_back(fmt::format("www.n{}.example", i));
-        account.add_name(names.back());
-        world.network().name(names.back(), {server.address()});
-    }
+    account = accounting{world.time().now(), after({}).length + until_all_are_new(how)};
+    add_names();
     ca.faults().renewal_info_retry_after(std::to_string(static_cast<long>(how.poll_hours * 3600)));
     disk.create_folder(folder_above);
     start();
     for (int i = 0; i < how.names; ++i)
         clients_.spawn(
             visit(*this, names[static_cast<std::size_t>(i)], i % names_a_quiet_one != names_a_quiet_one - 1));
+    if (how.sort.admits)
+        add_guests();
     look_each_day();
 }
 
@@ -119,7 +122,7 @@ site::~site() {
 }
 
 testing::acme_server_options site::ca_options() {
-    auto options = authority.ca_options();
+    auto options = authority.ca_options(validator);
     options.lifetime = std::chrono::days{how.lifetime_days};
     options.limits = lets_encrypt_limits();
     options.reuse_authorizations = false;
@@ -148,6 +151,8 @@ bool site::start() {
     auto options = server.manager_options(ca);
     options.limits = lets_encrypt_limits();
     options.orders = orders_of(how);
+    if (how.sort.admits)
+        options.admission = [this](const identifier& name) { return decide(*this, name); };
     try {
         options.store = open_store();
     } catch (const error& why) {
@@ -178,55 +183,6 @@ asio::awaitable<void> site::listen(site& self, event_stream events) {
     }
 }
 
-void site::stop(end_type how_it_ends) {
-    look_at_plans();
-    // By a clock that is wrong the next process takes what failed for over.
-    if (disk_fails > 0 || server.clock()->wall() != world.time().now())
-        promises_.forget();
-    else if (how_it_ends != end_type::stop)
-        promises_.killed(world.time().now());
-    for (const auto& each : manager_->status().certificates)
-        if (!each.saved)
-            for (const auto& name : each.names)
-                unsaved_.insert(name.value());
-    if (how_it_ends != end_type::stop) {
-        disk.kill(process_);
-        world.network().reset(server.address());
-    }
-    manager_->stop();
-    world.time().pass(5s);
-    manager_.reset();
-    tasks_.reset();
-    // What was saved in the last moments was saved.
-    if (how_it_ends == end_type::power_cut) {
-        disk.restart();
-        disk.fail(disk_fault_);
-        world.network().heal(server.address());
-    }
-}
-
-void site::fail_disk(testing::simulated_disk::fault how_it_fails, std::uint64_t after) {
-    disk_fault_ = how_it_fails;
-    disk.fail(how_it_fails, after);
-}
-
-void site::restart(end_type how_it_ends) {
-    if (how_it_ends == end_type::power_cut) {
-        // Nothing leaves a machine without power, not even in the moment in which the disk stops.
-        disk.crash_after(world.draw() % operations_before_cut, [this] { world.network().cut(server.address()); });
-        world.time().run_until([this] { return disk.is_off(); }, std::chrono::days{2});
-    }
-    world.note(how_it_ends == end_type::stop ? "restart" : how_it_ends == end_type::kill ? "killed" : "power cut");
-    stop(how_it_ends);
-    turns_.restarted();
-    promised_end_.end();
-    while (!start())
-        world.time().pass(start_again);
-    world.time().pass(10s);
-    check_kept();
-    look_at_plans();
-}
-
 void site::trouble_begins(std::string_view what) {
     world.note(fmt::format("begins: {}", what));
     account.trouble_begins(world.time().now());
@@ -247,6 +203,7 @@ void site::heard(const manager_event& event) {
     if (event.type == event_type::published || event.type == event_type::rolled_back) {
         promises_.end(name);
         if (const auto now = manager_->find(identifier{name})) {
+            account.add_name(name, world.time().now());
             if (!event.serial.empty() && now->serial() != event.serial)
                 find(
                     check::lost_state,
@@ -281,6 +238,13 @@ void site::bring_windows_forward() {
     replacing_since_ = brought_forward_->begin;
 }
 
+int site::revoke_all() {
+    const auto now = std::chrono::floor<std::chrono::seconds>(world.time().now());
+    revoked_ = span{now - 1h, now};
+    want_all_replaced(now);
+    return ca.faults().revoke_all();
+}
+
 void site::want_all_replaced(wall_time end) {
     promised_end_.end();
     replacing_since_ = world.time().now();
@@ -305,8 +269,10 @@ void site::note_turn(const std::string& name, const manager_event& event) {
     if (!known || known->next != next_act::renew || !known->next_at || !known->not_after)
         return;
     // Others are as long as the CA makes them: a fiftieth of the lifetime.
-    const bool brought = brought_forward_ && *event.next == brought_forward_->begin;
-    auto end = brought ? brought_forward_->end : *event.next + (*known->not_after - *known->not_before) / 50;
+    auto end = *event.next + (*known->not_after - *known->not_before) / 50;
+    for (const auto& moved : {brought_forward_, revoked_})
+        if (moved && std::chrono::floor<std::chrono::seconds>(*event.next) == moved->begin)
+            end = moved->end;
     // One that was over before there was a certificate says nothing of it: that goes by its own end.
     if (end <= *known->not_before)
         end = *known->not_after;

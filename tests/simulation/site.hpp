@@ -15,6 +15,7 @@
 
 #include "accounting.hpp"
 #include "base/task_group.hpp"
+#include "ca_problems.hpp"
 #include "faults.hpp"
 #include "findings.hpp"
 #include "options.hpp"
@@ -37,6 +38,8 @@ public:
     };
     /// The manager ends and another one begins on what the disk has.
     void restart(end_type);
+    /// The same in peace, and meanwhile somebody deletes the certificate of this name.
+    void restart_without(const std::string& name);
 
     /// Something is wrong that excuses an expired certificate, until it ends.
     void trouble_begins(std::string_view what);
@@ -46,6 +49,8 @@ public:
     void bring_windows_forward();
     /// The CA wants all that there is replaced until `end`.
     void want_all_replaced(wall_time end);
+    /// Everything, now. How many there were.
+    int revoke_all();
     /// Nobody can learn from the CA what it wants replaced.
     void windows_are_strange(bool);
 
@@ -54,6 +59,8 @@ public:
 
     /// Clients with names that are none of ours.
     void ask_strangers(std::uint64_t count);
+    /// Thousands of them over each day, to the end.
+    void expect_strangers();
 
     /// How long recovery may take.
     recovery after(aftermath) const;
@@ -72,6 +79,7 @@ public:
     const options how;
     evercert::testing::world world;
     evercert::testing::world::machine& authority;
+    evercert::testing::world::machine& validator;  ///< of the CA, with an address of its own
     evercert::testing::world::machine& server;
     evercert::testing::simulated_disk disk;
 
@@ -89,6 +97,10 @@ private:
 
 public:
     evercert::testing::acme_server ca;
+    /// What it answers instead of answers.
+    ca_problems problems{[this](int n, const std::string& resource, const ca_problem& what) {
+        ca.faults().fail_every(n, resource, what.status, what.type, what.detail, what.retry_after);
+    }};
     accounting account;
     std::vector<std::string> names;
     std::uint64_t renewed = 0;
@@ -96,6 +108,11 @@ public:
     int unreadable = 0;  ///< troubles for which nobody can read what the CA issues, for longer than a manager waits
     int disk_fails = 0;  ///< troubles of the disk; what it kept shows when it works again
     std::uint64_t asked = 0, refused = 0;
+    std::uint64_t decided = 0;  ///< how often the application was asked for its admission
+    /// Why clients got no certificate: the name of the CA's limit that the ledger would not pass, or "new_hosts" of ours.
+    std::map<std::string, std::uint64_t, std::less<>> held_by;
+    /// The names that the application admits and that came, with a certificate or not.
+    const std::set<std::string>& guests() const { return guests_; }
 
     std::uint64_t issued() const { return issued_; }
 
@@ -129,6 +146,14 @@ private:
     static asio::awaitable<void> listen(site&, evercert::event_stream);
     static asio::awaitable<void> visit(site&, std::string name, bool again);
     static asio::awaitable<void> ask_once(site&, std::string name);
+    static asio::awaitable<void> ask_strangers_each_day(site&);
+    std::string stranger();
+    static asio::awaitable<bool> decide(site&, evercert::identifier name);
+    void add_names();
+    void add_guests();
+    void count_held(const std::string& why);
+    bool remove_certificate(const std::string& name);
+    void begin_again();
     asio::awaitable<bool> ask(std::string name);
     /// What a client got, or that it got nothing, is what it has to be for a name of ours.
     void check_served(const std::string& name, const evercert::certificate_ptr&);
@@ -138,6 +163,7 @@ private:
     replacement_promise promised_end_;
     wall_time replacing_since_ = {};       ///< everything that there was then, as the CA wanted it last
     std::optional<span> brought_forward_;  ///< all windows, last
+    std::optional<span> revoked_;          ///< the windows of what was revoked last
     /// Name → since when and until when the CA wants its certificate replaced.
     std::map<std::string, span> to_replace_;
     int strange_windows_ = 0;
@@ -153,6 +179,7 @@ private:
     /// What was published last and what was unsaved when the manager ended, by name: nothing earlier may be served.
     std::map<std::string, validity> newest_;
     std::set<std::string> unsaved_;
+    std::set<std::string> guests_;
     std::set<std::string> fresh_;  ///< names whose new certificate no store was asked to take yet
     findings found_;
     order_pace pace_;
