@@ -140,6 +140,20 @@ void world::machine::restart(simulated_disk::outage how, duration off) {
         parts_->programs.spawn(each());
 }
 
+void world::machine::cut_off(duration length, cut_type how) {
+    auto& network = *world_->network_;
+    network.cut(address_, how);
+    world_->time_.call_at(world_->time_.elapsed() + length, [&network, self = address_] { network.heal(self); });
+}
+
+void world::machine::cut_off(const machine& from, duration length, cut_type how) {
+    auto& network = *world_->network_;
+    const auto other = from.address_;
+    network.cut(address_, other, how);
+    world_->time_.call_at(
+        world_->time_.elapsed() + length, [&network, self = address_, other] { network.heal(self, other); });
+}
+
 void world::machine::cancel() {
     parts_->programs.close();
     parts_->visits.close();

@@ -7,6 +7,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
@@ -84,6 +87,12 @@ public:
     /// One more machine, with an address (10.0.0.1 and on), a clock and a disk of its own, and `name` resolving to it. It is
     /// there as long as the world. More names lead to it by `simulated_network::name()`.
     machine& add_machine(std::string name);
+    /// Several, in this order, to be taken apart: `auto [authority, server] = world.add_machines("ca.test", "www.example.com");`
+    template <typename... Names>
+    auto add_machines(Names... names) {
+        // In braces they are added from the left to the right.
+        return std::tuple<std::conditional_t<true, machine&, Names>...>{add_machine(std::move(names))...};
+    }
 
     /// One more number that uses all 64 bits, or share in [0, 1), from the seed.
     std::uint64_t draw();
@@ -152,6 +161,10 @@ public:
     /// Everything on the machine ends in this moment, as after a power cut or `kill -9`: its programs, its connections, and
     /// what the disk did not keep. Programs start again `off` later; visits go on.
     void restart(simulated_disk::outage = simulated_disk::outage::power, duration off = {});
+    /// For so long from now on the machine is cut off from all others, or from this one, as by `simulated_network::cut()`; then
+    /// that heals, whoever cut it, too.
+    void cut_off(duration length, cut_type = cut_type::silent);
+    void cut_off(const machine& from, duration length, cut_type = cut_type::silent);
     /// Programs and visits end for good, by cancellation, as on a machine that shuts down. Both throw `error` with
     /// `errc::timed_out` if a program is still there ten minutes after its cancellation.
     void stop();
