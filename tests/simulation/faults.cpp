@@ -259,7 +259,9 @@ trouble disk_fails(site& on) {
         [&on] {
             on.fail_disk(fault::none);
             disk_works(on);
-        }};
+        },
+        true,
+        {.disk_alone = true}};
 }
 
 trouble disk_slow(site& on) {
@@ -267,10 +269,14 @@ trouble disk_slow(site& on) {
     const auto takes = between(on, 10ms, 1min);
     on.server.blocking().takes(takes);
     ++on.disk_fails;
-    return {fmt::format("the disk takes {:.1f} s", std::chrono::duration<double>{takes}.count()), [&on] {
-                on.server.blocking().takes({});
-                disk_works(on);
-            }};
+    return {
+        fmt::format("the disk takes {:.1f} s", std::chrono::duration<double>{takes}.count()),
+        [&on] {
+            on.server.blocking().takes({});
+            disk_works(on);
+        },
+        true,
+        {.disk_alone = true}};
 }
 
 trouble strangers(site& on) {

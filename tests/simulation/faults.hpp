@@ -15,6 +15,7 @@ class site;
 struct aftermath {
     bool refused_names = false;  ///< the CA said that it issues for no such name, which a manager remembers for a week
     bool retry_after = false;    ///< the CA said how long to stay away
+    bool disk_alone = false;     ///< nobody asked the CA for anything: recovery takes less than from all else
 };
 
 /// How long recovery may take after a trouble, and what that is made of.

@@ -76,8 +76,10 @@ outcome simulate(const options& how, std::ostream* trace) {
 
     const auto end = on.account.at(on.world.time().now());
     const auto whole = [](evercert::duration of) { return of / std::chrono::seconds{1}; };
-    const auto ordinary = on.after({}), longest = on.after(worst_aftermath(how.faults));
+    const auto ordinary = on.after({}), disk = on.after({.disk_alone = true}),
+               longest = on.after(worst_aftermath(how.faults));
     std::cerr << "recovery after a trouble may take " << whole(ordinary.length) << " s: " << ordinary.made_of << '\n'
+              << "after one of the disk alone, " << whole(disk.length) << " s: " << disk.made_of << '\n'
               << "and after those that say how long to stay away, " << whole(longest.length)
               << " s: " << longest.made_of << '\n';
     const auto& found = on.found();

@@ -72,8 +72,8 @@ recovery site::after(aftermath left) const {
         all.made_of += fmt::format("{}{} {}", all.made_of.empty() ? "" : " + ", hours(length), what);
     };
     const auto limits = lets_encrypt_limits();
-    duration longest{};
-    for (std::size_t i = 0; i < failure_class_count; ++i)
+    duration longest{left.disk_alone ? manager.retry.local.most : 0ms};
+    for (std::size_t i = 0; i < failure_class_count && !left.disk_alone; ++i)
         if (const auto kind = static_cast<failure_class>(i); provoked(how.faults, kind, left))
             longest = std::max<duration>(longest, manager.retry.of(kind).most);
     add(longest + longest / 10, "largest backoff with its jitter");
@@ -81,8 +81,9 @@ recovery site::after(aftermath left) const {
         add(retry_after_longest(how.faults), "longest Retry-After");
     const auto all_names = how.names + guests_of(how);
     add(all_names * slowest_turn(how), fmt::format("for {} names before in the queue", all_names));
-    add(limits.certificates_per_name_set.window / limits.certificates_per_name_set.count,
-        "until the CA issues for the same names again");
+    if (!left.disk_alone)
+        add(limits.certificates_per_name_set.window / limits.certificates_per_name_set.count,
+            "until the CA issues for the same names again");
     add(manager.clock_check_interval + manager.order_timeout + clock::slice, "to look at the clock, and for the order");
     return all;
 }

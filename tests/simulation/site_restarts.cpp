@@ -21,6 +21,7 @@ constexpr duration start_again = 10min;
 /// A disk is not broken, full or read-only for longer than some days, one fault after the other included: who cannot start for
 /// this long never can.
 constexpr duration start_longest = std::chrono::days{60};
+constexpr const char* cannot_start = "the server cannot start";
 /// A power cut comes in the middle of one of the next operations of the disk.
 constexpr std::uint64_t operations_before_cut = 60;
 
@@ -100,11 +101,16 @@ void site::begin_again() {
     turns_.restarted();
     promised_end_.end();
     const auto begin = world.time().elapsed();
-    while (!start()) {
+    const bool starts = start();
+    if (!starts)
+        trouble_begins(cannot_start);
+    for (bool started = starts; !started; started = start()) {
         if (world.time().elapsed() - begin > start_longest)
             throw std::runtime_error{"the server could not start for longer than anything is wrong with its disk"};
         world.time().pass(start_again);
     }
+    if (!starts)
+        trouble_ends(cannot_start, {.disk_alone = true});
     world.time().pass(10s);
     check_kept();
     look_at_plans();
