@@ -3,31 +3,25 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
-#include <asio/post.hpp>
-#include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
-
-#include <evercert/clock.hpp>
 #include <evercert/network.hpp>
-#include <evercert/store.hpp>
 
 #include "forwarding_stream.hpp"
 
 namespace test {
 
-/// Counts what evercert waits for at its seams, and interrupts it at one of them: a wait counts as it begins, those
-/// that bring something also between their end and the moment at which the coroutine goes on.
+/// Counts what happens, such as waits at a seam or handlers of an io_context, and steps in at one of them.
 class interruption {
 public:
-    /// Call this at the nth wait from now.
+    /// Call this at the nth from now.
     void at(int n, std::function<void()> then) {
         count_ = 0;
         at_ = n;
         then_ = std::move(then);
     }
-    void pass(const char* what) {
+    void pass(std::string_view what) {
         if (++count_ != at_)
             return;
         where_ = what;
@@ -43,44 +37,6 @@ private:
     int at_ = 0;
     std::string where_;
     std::function<void()> then_;
-};
-
-/// What is interrupted between the end of `work` and its caller.
-template <typename T>
-asio::awaitable<T> interruptible(std::shared_ptr<interruption> cut, const char* what, asio::awaitable<T> work) {
-    cut->pass(what);
-    T value = co_await std::move(work);
-    cut->pass(what);
-    const auto executor = co_await asio::this_coro::executor;
-    co_await asio::post(executor, asio::use_awaitable);
-    co_return value;
-}
-
-inline asio::awaitable<void> interruptible(
-    std::shared_ptr<interruption> cut, const char* what, asio::awaitable<void> work) {
-    cut->pass(what);
-    co_await std::move(work);
-    cut->pass(what);
-    const auto executor = co_await asio::this_coro::executor;
-    co_await asio::post(executor, asio::use_awaitable);
-}
-
-class interrupted_clock final : public evercert::clock {
-public:
-    explicit interrupted_clock(std::shared_ptr<interruption> cut) : cut_{std::move(cut)} {}
-
-    evercert::wall_time wall() const override { return next_->wall(); }
-    evercert::steady_time steady() const override { return next_->steady(); }
-    asio::awaitable<void> sleep_for(evercert::duration length) override {
-        // Longer ones are deadlines of something that counts itself.
-        if (length < std::chrono::seconds{5})
-            cut_->pass("sleep");
-        return next_->sleep_for(length);
-    }
-
-private:
-    std::shared_ptr<interruption> cut_;
-    std::shared_ptr<evercert::clock> next_ = evercert::system_clock();
 };
 
 class interrupted_stream final : public forwarding_stream {
@@ -122,13 +78,15 @@ private:
 
 class interrupted_network final : public evercert::network {
 public:
-    explicit interrupted_network(std::shared_ptr<interruption> cut) : cut_{std::move(cut)} {}
+    explicit interrupted_network(
+        std::shared_ptr<interruption> cut, std::shared_ptr<evercert::network> next = evercert::system_network())
+        : cut_{std::move(cut)}, next_{std::move(next)} {}
 
     asio::awaitable<std::vector<asio::ip::address>> resolve(std::string host) override {
-        return interruptible(cut_, "resolve", next_->resolve(std::move(host)));
+        return next_->resolve(std::move(host));
     }
     asio::awaitable<std::unique_ptr<evercert::stream>> connect(evercert::endpoint to) override {
-        return interruptible(cut_, "connect", open(cut_, next_->connect(std::move(to))));
+        return open(cut_, next_->connect(std::move(to)));
     }
     std::unique_ptr<evercert::listener> listen(asio::any_io_executor executor, evercert::endpoint at) override {
         return std::make_unique<interrupted_listener>(cut_, next_->listen(std::move(executor), std::move(at)));
@@ -142,39 +100,7 @@ private:
     }
 
     std::shared_ptr<interruption> cut_;
-    std::shared_ptr<evercert::network> next_ = evercert::system_network();
-};
-
-class interrupted_store : public evercert::store {
-public:
-    interrupted_store(std::shared_ptr<interruption> cut, std::shared_ptr<evercert::store> next)
-        : cut_{std::move(cut)}, next_{std::move(next)} {}
-
-    asio::awaitable<std::optional<std::string>> load(std::string key) override {
-        return interruptible(cut_, "load", next_->load(std::move(key)));
-    }
-    asio::awaitable<void> save(std::string key, std::string value, evercert::lease under) override {
-        return interruptible(cut_, "save", next_->save(std::move(key), std::move(value), std::move(under)));
-    }
-    asio::awaitable<void> remove(std::string key) override {
-        return interruptible(cut_, "remove", next_->remove(std::move(key)));
-    }
-    asio::awaitable<std::vector<std::string>> list(std::string prefix) override {
-        return interruptible(cut_, "list", next_->list(std::move(prefix)));
-    }
-    /// Not between its end and its caller: a lock that is granted must reach who asked for it.
-    asio::awaitable<evercert::lease> lock(std::string key, std::chrono::seconds length) override {
-        cut_->pass("lock");
-        return next_->lock(std::move(key), length);
-    }
-    asio::awaitable<void> unlock(evercert::lease given) override {
-        return interruptible(cut_, "unlock", next_->unlock(std::move(given)));
-    }
-    void settle() override { next_->settle(); }
-
-private:
-    std::shared_ptr<interruption> cut_;
-    std::shared_ptr<evercert::store> next_;
+    std::shared_ptr<evercert::network> next_;
 };
 
 }  // namespace test

@@ -102,7 +102,11 @@ public:
         running_ = owned;
         asio::co_spawn(
             executor, run_into(outcome_, std::move(work)),
-            asio::bind_cancellation_slot(owned->signal.slot(), [owned](std::exception_ptr) { owned->ended.cancel(); }));
+            asio::bind_cancellation_slot(owned->signal.slot(), [owned, outcome = outcome_](std::exception_ptr thrown) {
+                if (thrown && !outcome->ended())
+                    outcome->thrown = thrown;  // cancelled before it began
+                owned->ended.cancel();
+            }));
     }
     started(started&&) noexcept = default;
     started& operator=(started&&) = delete;

@@ -84,6 +84,9 @@ public:
         manager.reset();
         time.pass(std::chrono::seconds{1});
     }
+    /// serve() is cancelled; the manager stays, and `start()` goes on with it once `serving()` says that it has ended.
+    void cancel_serving() { serving_->cancel(); }
+    bool serving() const { return serving_ && !serving_->ended(); }
     void restart(change adjust) {
         adjust_ = std::move(adjust);
         restart();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -59,6 +60,9 @@ public:
     /// Since the beginning; suspended machines do not stop it.
     evercert::duration elapsed() const { return now_; }
 
+    /// Called after each handler of the io_context. A coroutine that goes on takes one, so all are where they wait.
+    std::function<void()> after_handler;
+
     static constexpr evercert::wall_time begin = std::chrono::sys_days{std::chrono::year{2026} / 6 / 1};
 
 private:
@@ -73,9 +77,9 @@ private:
     using sleepers = std::list<std::shared_ptr<sleeper>>;
 
     void settle() {
-        do
-            io_.restart();
-        while (io_.poll() > 0);
+        for (io_.restart(); io_.poll_one() > 0; io_.restart())
+            if (after_handler)
+                after_handler();
     }
     std::optional<evercert::duration> next_wake() const;
     void move_to(evercert::duration);

@@ -1,5 +1,3 @@
-#include <asio/post.hpp>
-
 #include "lives.hpp"
 
 using namespace evercert;
@@ -7,7 +5,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A life that is stopped at its nth wait, and the one after it. False if the first was over before.
+/// A life that is stopped after its nth handler, and the one after it. False if the first was over before.
 bool stop_at(int n, test::lasting_ca& ca, test::keeping::kind where, test::deed what) {
     test::keeping kept{where};
     const auto name = "n" + std::to_string(n) + ".test";
@@ -15,16 +13,17 @@ bool stop_at(int n, test::lasting_ca& ca, test::keeping::kind where, test::deed 
         kept.fill(test::due(name));
     const auto before = ca.counts();
     test::life first{ca, kept};
-    first.cut->at(n, [&] { first.manager->stop(); });
+    first.cut.at(n, [&] { first.manager->stop(); });
     try {
         test::live(first, name, what);
     } catch (const std::logic_error&) {
         throw;
     } catch (const std::exception&) {
-        REQUIRE(first.cut->happened());  // nothing else may fail
+        REQUIRE(first.cut.happened());  // nothing else may fail
     }
+    const bool stopped = first.cut.happened();
     first.end();
-    CAPTURE(n, first.cut->where());
+    CAPTURE(n, first.cut.where());
     ca.settle();
     kept.check_tidy("certificates/" + name);
     const auto cut = ca.counts() - before;
@@ -34,7 +33,7 @@ bool stop_at(int n, test::lasting_ca& ca, test::keeping::kind where, test::deed 
     second.end();
     test::check_whole(kept, name, cut, ca.counts() - before);
     kept.check_tidy("certificates/" + name);
-    return first.cut->happened();
+    return stopped;
 }
 
 asio::awaitable<void> register_and_obtain(manager& by) {
@@ -42,18 +41,18 @@ asio::awaitable<void> register_and_obtain(manager& by) {
     co_await by.cert("a.test");
 }
 
-/// Those who ask leave at the nth wait. False if they had their answer before.
+/// Those who ask leave after the nth handler. False if they had their answer before.
 bool leave_at(int n, test::lasting_ca& ca) {
     test::keeping kept{test::keeping::kind::memory};
     const auto before = ca.counts();
     test::life one{ca, kept};
     one.serve();
     std::optional<test::started<void>> asked;
-    one.cut->at(n, [&] { asio::post(one.io, [&] { asked->cancel(); }); });
+    one.cut.at(n, [&] { asked->cancel(); });
     asked.emplace(one.io.get_executor(), register_and_obtain(*one.manager));
     one.until([&] { return asked->ended(); });
-    CAPTURE(n, one.cut->where());
-    const bool left = one.cut->happened();
+    CAPTURE(n, one.cut.where());
+    const bool left = one.cut.happened();
     if (!left)
         CHECK_NOTHROW(asked->take());
     CHECK(one.run(one.manager->cert("a.test"))->covers("a.test"));
@@ -68,7 +67,7 @@ bool leave_at(int n, test::lasting_ca& ca) {
 
 }  // namespace
 
-TEST_CASE("stop() at every wait of an order or a renewal leaves nothing behind, and nothing is done twice") {
+TEST_CASE("stop() at any moment of an order or a renewal leaves nothing behind, and nothing is done twice") {
     const auto where =
         GENERATE(test::keeping::kind::memory, test::keeping::kind::folder, test::keeping::kind::cache_file);
     const auto what = GENERATE(test::deed::obtain, test::deed::renew);
@@ -77,13 +76,15 @@ TEST_CASE("stop() at every wait of an order or a renewal leaves nothing behind, 
     stop_at(1'000'000, ca, where, what);  // what is made once in a process
     ca.settle();
     const auto descriptors = test::open_descriptors();
+    // A folder is the slowest, and waits where a file does.
+    const int stride = where == test::keeping::kind::folder ? 3 : 1;
     int n = 1;
-    for (; stop_at(n, ca, where, what); ++n) {
+    for (; stop_at(n, ca, where, what); n += stride) {
         ca.settle();
         CAPTURE(n);
         CHECK(test::open_descriptors() == descriptors);
     }
-    CHECK(n > 20);
+    CHECK(n > 100);
 }
 
 TEST_CASE("an order whose certificate was saved already is not taken for the renewal") {
@@ -124,5 +125,5 @@ TEST_CASE("those who wait for an account or a certificate may leave at any momen
     int n = 1;
     while (leave_at(n, ca))
         ++n;
-    CHECK(n > 20);
+    CHECK(n > 100);
 }

@@ -9,6 +9,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <evercert/acme/client.hpp>
 #include <evercert/file_store.hpp>
 
 #include "base/within.hpp"
@@ -103,11 +104,10 @@ private:
 };
 
 /// A state whose certificate for `name` is due.
-inline evercert::state_items due(const std::string& name) {
-    const auto now = evercert::system_clock()->wall();
-    static const authority elsewhere{now - std::chrono::days{100}};
+inline evercert::state_items due(const std::string& name, evercert::wall_time now = evercert::system_clock()->wall()) {
     const std::vector<evercert::identifier> names{*evercert::identifier::parse(name)};
-    const auto old = authority{elsewhere}.issue(names, {now - std::chrono::days{80}, now + std::chrono::days{10}});
+    const auto old = authority{now - std::chrono::days{100}}.issue(
+        names, {now - std::chrono::days{80}, now + std::chrono::days{10}});
     evercert::state all{std::string{evercert::acme::lets_encrypt}};
     all.set_certificate(
         evercert::certificate_key(names), {names, std::make_shared<const evercert::held_certificate>(old), 0.5});

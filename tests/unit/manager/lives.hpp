@@ -58,7 +58,8 @@ private:
     const std::shared_ptr<interruption> connections_ = std::make_shared<interruption>();  // counts them
 };
 
-/// An io_context that runs by turns with the CA's, until what runs in it has ended or is interrupted.
+/// An io_context that runs by turns with the CA's, until what runs in it has ended or is interrupted. A turn of its own is one
+/// handler, and a coroutine that goes on takes one: between two of them all are where they wait, whatever they wait for.
 class stage {
 public:
     explicit stage(lasting_ca& ca) : ca{ca} {}
@@ -82,8 +83,8 @@ public:
         while (!holds()) {
             if (killed_)
                 throw std::runtime_error{"killed"};
-            if (io.poll() + ca.io.poll() == 0)
-                io.run_one_for(std::chrono::milliseconds{1});
+            if (counted(io.poll_one()) + ca.io.poll() == 0)
+                counted(io.run_one_for(std::chrono::milliseconds{1}));
             if (std::chrono::steady_clock::now() > last)
                 throw std::logic_error{"it did not come about"};
         }
@@ -102,10 +103,18 @@ public:
 
     lasting_ca& ca;
     std::function<void(std::string_view)> on_line;  // what is destroyed with the io_context may still log
-    const std::shared_ptr<interruption> cut = std::make_shared<interruption>();
+    std::string latest;                             ///< line of the log
+    interruption cut;  ///< counts the handlers, and has the latest line at the one that it stepped in after
+    const std::shared_ptr<interruption> connections = std::make_shared<interruption>();
     asio::io_context io;
 
 private:
+    std::size_t counted(std::size_t handlers) {
+        if (handlers > 0)
+            cut.pass(latest);
+        return handlers;
+    }
+
     bool killed_ = false;
 };
 
@@ -124,14 +133,13 @@ public:
         options.order_ceiling = {};
         options.challenges = {evercert::challenge_type::http_01};
         options.limits = evercert::ca_limits{};
-        options.clock = std::make_shared<interrupted_clock>(cut);
-        options.network = std::make_shared<interrupted_network>(cut);
-        if (kept.store)
-            options.store = std::make_shared<interrupted_store>(cut, kept.store);
+        options.network = std::make_shared<interrupted_network>(connections);
+        options.store = kept.store;
         options.log.level = evercert::log_level::debug;
         options.log.sink = [this](evercert::log_level, std::string_view text) {
             if (std::getenv("EVERCERT_TEST_LOG"))
                 std::cerr << text << std::endl;
+            latest = text;
             if (on_line)
                 on_line(text);
         };
@@ -153,7 +161,7 @@ public:
         until([&] { return !serving_ || serving_->ended(); });
         finish();
         manager.reset();
-        CHECK(cut->streams == 0);
+        CHECK(connections->streams == 0);
     }
 
     std::optional<evercert::manager> manager;
@@ -179,7 +187,7 @@ inline void live(life& self, const std::string& name, deed what) {
         const auto found = self.manager->find(wanted);
         return found && found->not_after() > evercert::system_clock()->wall() + std::chrono::days{30};
     };
-    self.until([&] { return fresh() || self.cut->happened(); });
+    self.until([&] { return fresh() || self.cut.happened(); });
 }
 
 /// What must be true after one life that was cut short and one whole one, however the first ended. `cut`: what the CA had
