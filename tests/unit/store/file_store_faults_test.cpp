@@ -71,8 +71,10 @@ TEST_CASE("a folder that others can write to, of another user, or without a pare
     CHECK_THAT(failure([&] { file_store(""); }, errc::invalid_options), ContainsSubstring("name a folder"));
     test::write_all_to(f.path("file"), "");
     CHECK_THAT(failure([&] { file_store(f.path("file")); }), ContainsSubstring("Not a directory"));
-    if (::geteuid() != 0)
+    if (::geteuid() != 0) {
+        WARN("not root: a folder of another user's is not tried");
         return;
+    }
     test::temp_folder others;
     REQUIRE(::chown(others.path().c_str(), 1, 1) == 0);
     ::chmod(others.path().c_str(), 0755);
@@ -103,8 +105,10 @@ TEST_CASE("a folder that may not be written is an error that names it, and what 
 
 TEST_CASE("a file that root put into another user's folder is replaced like any other") {
     fixture f;
-    if (::geteuid() != 0)
-        return;  // nobody else can put it there
+    if (::geteuid() != 0) {
+        WARN("not root, and nobody else can put such a file there: skipped");
+        return;
+    }
     REQUIRE(::chown(f.folder.path().c_str(), as_nobody::nobody, as_nobody::nobody) == 0);
     std::shared_ptr<store> store;
     {
@@ -146,8 +150,10 @@ TEST_CASE("a file that may not grow is an error, and what was there stays, whole
 TEST_CASE("a disk that is full or read-only is an error that says so, and what was there stays, whole") {
     fixture f;
     small_disk disk{f.root()};
-    if (!disk.mounted())
-        return;  // not root, or not allowed to mount
+    if (!disk.mounted()) {
+        WARN("not root, or not allowed to mount: skipped");
+        return;
+    }
     auto store = f.open();
     std::string text(8 << 10, 'x');
     f.save(*store, "a", {{"text", text}});
