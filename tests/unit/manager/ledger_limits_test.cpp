@@ -109,6 +109,29 @@ TEST_CASE("no ten seconds see more than ten orders, whatever the buckets have") 
         CHECK(one->take());
 }
 
+TEST_CASE("the orders of the last ten seconds are counted after a restart, too") {
+    test::simulated_site site{[](auto& options) {
+        options.orders = {0s, 1};
+        options.new_hosts = {0s, 1};
+    }};
+    site.start();
+    const auto began = site.time.elapsed();
+    for (int i = 0; i < 10; ++i)
+        site.cert(numbered(i));
+    site.restart();
+    REQUIRE(site.time.elapsed() - began < 5s);
+    std::vector<std::unique_ptr<test::started<certificate_ptr>>> waiting;
+    for (int i = 10; i < 15; ++i)
+        waiting.push_back(
+            std::make_unique<test::started<certificate_ptr>>(site.io.get_executor(), site.manager->cert(numbered(i))));
+    site.pass(began + 9s - site.time.elapsed());
+    CHECK(site.ca->count("newOrder") == 10);
+    site.pass(6s);
+    CHECK(site.ca->count("newOrder") == 15);
+    for (auto& one : waiting)
+        CHECK(one->take());
+}
+
 TEST_CASE("a handshake that would wait for a limiter too long is refused at once, and pays nothing") {
     test::simulated_site site{[](auto& options) {
         options.orders = {1h, 1};
@@ -352,48 +375,55 @@ TEST_CASE("what one account was refused and ordered is nothing to another one") 
     CHECK(site.ca->count("newOrder") == 5);
 }
 
+namespace {
+
+/// a.test took the only token, and somebody has waited a second for b.test's.
+struct held_up_site {
+    enum class who { application, client };
+
+    explicit held_up_site(test::simulated_site::change limits, who waits = who::application) : site{std::move(limits)} {
+        site.start();
+        site.cert("a.test");
+        auto asking = waits == who::application ? site.manager->cert("b.test")
+                                                : site.manager->get_certificate(client_hello{"b.test", {}});
+        waiting.emplace(site.io.get_executor(), std::move(asking));
+        site.pass(1s);
+        REQUIRE_FALSE(waiting->ended());
+    }
+    void check_refused_at_once() {
+        const auto asked = site.time.elapsed();
+        CHECK_FALSE(site.ask("b.test"));
+        CHECK(site.refusal == errc::rate_limited);
+        CHECK(site.time.elapsed() - asked < 1s);
+    }
+
+    test::simulated_site site;
+    std::optional<test::started<certificate_ptr>> waiting;
+};
+
+}  // namespace
+
 TEST_CASE("a client does not wait with an application that our limits hold up for long") {
-    test::simulated_site site{[](auto& options) { options.orders = {1h, 1}; }};
-    site.start();
-    site.cert("a.test");
-    test::started<certificate_ptr> waiting{site.io.get_executor(), site.manager->cert("b.test")};
-    site.pass(1s);
-    CHECK_FALSE(waiting.ended());
-    const auto asked = site.time.elapsed();
-    CHECK_FALSE(site.ask("b.test"));
-    CHECK(site.refusal == errc::rate_limited);
-    CHECK(site.time.elapsed() - asked < 1s);
-    CHECK(site.until([&] { return waiting.ended(); }, 61min));
-    CHECK(waiting.take());
-    CHECK(site.ask("b.test"));
+    held_up_site it{[](auto& options) { options.orders = {1h, 1}; }};
+    it.check_refused_at_once();
+    CHECK(it.site.until([&] { return it.waiting->ended(); }, 61min));
+    CHECK(it.waiting->take());
+    CHECK(it.site.ask("b.test"));
 }
 
 TEST_CASE("clients of one name wait together for a token that comes in time") {
-    test::simulated_site site{[](auto& options) { options.orders = {20s, 1}; }};
-    site.start();
-    site.cert("a.test");
-    test::started<certificate_ptr> first{
-        site.io.get_executor(), site.manager->get_certificate(client_hello{"b.test", {}})};
-    site.pass(1s);
-    CHECK_FALSE(first.ended());
-    CHECK(site.ask("b.test"));
-    CHECK(first.ended());
-    CHECK(site.ca->count("newOrder") == 2);
+    held_up_site it{[](auto& options) { options.orders = {20s, 1}; }, held_up_site::who::client};
+    CHECK(it.site.ask("b.test"));
+    CHECK(it.waiting->ended());
+    CHECK(it.site.ca->count("newOrder") == 2);
 }
 
 TEST_CASE("a client does not wait with an application that the limit of new hosts holds up for long") {
-    test::simulated_site site{[](auto& options) { options.new_hosts = {3h, 1}; }};
-    site.start();
-    site.cert("a.test");
-    test::started<certificate_ptr> waiting{site.io.get_executor(), site.manager->cert("b.test")};
-    site.pass(1s);
-    const auto asked = site.time.elapsed();
-    CHECK_FALSE(site.ask("b.test"));
-    CHECK(site.refusal == errc::rate_limited);
-    CHECK(site.time.elapsed() - asked < 1s);
-    site.pass(3h - 20s);
-    CHECK(site.ask("b.test"));  // it is nearly there
-    CHECK(waiting.ended());
+    held_up_site it{[](auto& options) { options.new_hosts = {3h, 1}; }};
+    it.check_refused_at_once();
+    it.site.pass(3h - 20s);
+    CHECK(it.site.ask("b.test"));  // it is nearly there
+    CHECK(it.waiting->ended());
 }
 
 TEST_CASE("clients wait with a second attempt that pays for no new host any more") {
