@@ -126,6 +126,32 @@ TEST_CASE("whatever a CA has against `replaces`, the order goes on at once witho
     CHECK(site.heard(event_type::failed) == 0);
 }
 
+TEST_CASE("what an order learned of `replaces` while a poll waited is not forgotten with the poll's answer") {
+    test::simulated_site site{
+        [](auto& options) {
+            options.renewal_info_polls = {20h, 1};
+            options.retry.server = {12h, 12h};
+        },
+        [](auto& ca) { ca.lifetime = 12h, ca.renewal_info_retry_after = "3600"; }};
+    site.start();
+    const auto first = site.cert("a.test");
+    REQUIRE(site.until([&] { return site.ca->count("renewalInfo") == 1; }, 1min));
+    // The second poll is due after an hour, and waits for its token until after the certificate's end. Whoever asks then has it
+    // ordered.
+    site.pass(13h);
+    REQUIRE(site.manager->find("a.test") == first);
+    REQUIRE(site.ca->count("renewalInfo") == 1);
+    site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
+    site.ca->fail_next("newOrder", 503, "serverInternal", "come back later");
+    CHECK_THROWS_AS(site.cert("a.test"), error);
+    REQUIRE(site.ca->count("newOrder") == 3);
+    REQUIRE(site.until([&] { return site.ca->count("renewalInfo") == 2; }, 8h));
+    REQUIRE(site.ca->count("newOrder") == 3);
+    CHECK(site.cert("a.test") != first);
+    CHECK(site.ca->count("newOrder") == 4);
+    CHECK(site.ca->replaced().empty());
+}
+
 TEST_CASE("an order that the CA does not take as a replacement keeps the limits that replacements are exempt from") {
     test::simulated_site site{[](manager_options& options) {
         ca_limits limits;
