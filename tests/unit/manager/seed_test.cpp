@@ -1,13 +1,16 @@
 // What evercert inherits from Go's rsc.io/letsencrypt, row by row: kept, and mended where it fell short. Each test has
 // the name that the thing had there.
 
+#include <algorithm>
 #include <filesystem>
 
 #include <evercert/file_store.hpp>
 
 #include "catch.hpp"
 #include "local_site.hpp"
+#include "manager/state.hpp"
 #include "manager_fixture.hpp"
+#include "simulated_site.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;
@@ -27,14 +30,38 @@ std::string location_of(
     return std::to_string(answer.status) + " " + std::string{answer.fields.get("Location")};
 }
 
+/// The account as the CA has it, which the manager's key finds.
+acme::account account_at_ca(test::local_site& site) {
+    const auto url = site.ca->directory_url();
+    acme::client_options options;
+    options.directory_url = url;
+    options.http.ca_file = site.ca->api_root_file();
+    acme::client asks{read_account(read_document(site.manager->marshal()).at(account_key(url))).key, options};
+    return site.run(asks.only_return_existing());
+}
+
 }  // namespace
 
 TEST_CASE("seed: zero Manager: it registers without a name and agrees to the terms at first need") {
-    test::local_site site;
+    const manager_options zero;
+    CHECK(zero.directory_url == acme::lets_encrypt);
+    test::local_site site{[&](manager_options& options) {
+        options.email = zero.email;
+        options.terms_prompt = zero.terms_prompt;
+        options.account_key = zero.account_key;
+    }};
     site.start();
     CHECK_FALSE(site.manager->registered());
     CHECK(site.run(site.get("a.test")) == "hello from a.test");
     CHECK(site.manager->registered());
+    CHECK(account_at_ca(site).contact.empty());
+    // Who does not agree gets no account at this CA.
+    acme::client_options options;
+    options.directory_url = site.ca->directory_url();
+    options.http.ca_file = site.ca->api_root_file();
+    acme::client disagrees{private_key::generate(), options};
+    std::vector<std::string> nobody;
+    CHECK_THROWS_AS(site.run(disagrees.new_account(std::move(nobody), false)), error);
 }
 
 TEST_CASE("seed: zero Manager: what registration failed with reaches whoever asked") {
@@ -63,6 +90,7 @@ TEST_CASE("seed: Register: the prompt gets the terms, a refusal changes nothing,
     agree = true;
     site.run(site.manager->register_account("ops@a.test"));
     CHECK_THAT(site.manager->marshal(), Catch::Matchers::ContainsSubstring("ops@a.test"));
+    CHECK(account_at_ca(site).contact == std::vector<std::string>{"mailto:ops@a.test"});
     CHECK_THROWS_WITH(
         site.run(site.manager->register_account("ops@a.test")),
         Catch::Matchers::ContainsSubstring("already registered"));
@@ -147,46 +175,55 @@ TEST_CASE("seed: demand loading: later handshakes wait for the first one's order
 }
 
 TEST_CASE("seed: rate limiter: 1 order a minute with a burst of 20, and a failed one pays like any other") {
-    test::local_site site{[](manager_options& options) {
-        options.orders = manager_options{}.orders;
-        options.retry = {};
-    }};
-    CHECK(manager_options{}.orders.interval == 1min);
-    CHECK(manager_options{}.orders.burst == 20);
+    test::simulated_site site{[](manager_options& options) { options.order_ceiling = {}; }};
     site.start();
     site.ca->validation_ports(1, 1);  // nobody answers
-    site.manager->set_hosts({});
-    site.manager->allow_any_host();
-    std::error_code failed;
-    for (int i = 0; i < 15 && failed != errc::rate_limited; ++i)
-        failed = code_of(site, site.manager->get_certificate(asks("bogus" + std::to_string(i) + ".test")));
-    // Each name was tried by two challenges, in an order each.
-    CHECK(failed == errc::rate_limited);
-    CHECK(site.ca->count("newOrder") == 20);
-    // And again: from memory, or refused by the limiter; nothing goes past it.
-    for (int i = 0; i < 15; ++i)
-        CHECK(code_of(site, site.manager->get_certificate(asks("bogus" + std::to_string(i) + ".test"))));
-    CHECK(site.ca->count("newOrder") == 20);
+    int bogus = 0;
+    const auto ask = [&](int times) {
+        for (int i = 0; i < times; ++i)
+            CHECK_FALSE(site.ask("bogus" + std::to_string(bogus++) + ".test"));
+        return site.ca->count("newOrder");
+    };
+    // Each name is tried by two challenges, in an order each; and the new hosts have 20 tokens as well.
+    CHECK(ask(10) == 20);
+    site.manager->set_hosts({"listed.test"});
+    const auto listed = [&] {
+        const auto failed = site.run(test::failure_of(site.manager->get_certificate(asks("listed.test"))));
+        return failed ? site.ca->count("newOrder") : -1;
+    };
+    site.pass(1min - 40s);
+    CHECK(listed() == 20);
+    site.pass(40s);
+    site.manager->forget_failures("listed.test");
+    CHECK(listed() == 21);
+    site.pass(1s);
+    site.manager->forget_failures("listed.test");
+    CHECK(listed() == 21);
 }
 
 TEST_CASE("seed: new-host limiter: 1 new host in 3 hours with a burst of 20, kept across restarts") {
-    const auto usual = [](manager_options& options) { options.new_hosts = manager_options{}.new_hosts; };
-    CHECK(manager_options{}.new_hosts.interval == 3h);
-    CHECK(manager_options{}.new_hosts.burst == 20);
-    test::local_site site{usual};
-    site.manager->cache_file(site.folder / "cache");
-    site.start();
+    test::simulated_site site{[](manager_options& options) {
+        options.orders = {0s, 1};
+        options.order_ceiling = {};
+        options.store = nullptr;
+    }};
+    site.before_start = [&](manager& made) { made.cache_file(site.folder.file("cache")); };
+    site.restart();
+    const auto obtained = [&](const std::string& name) { return site.ask(name) != nullptr; };
     for (int i = 0; i < 20; ++i)
-        site.run(site.manager->get_certificate(asks("h" + std::to_string(i) + ".test")));
-    CHECK(code_of(site, site.manager->get_certificate(asks("h20.test"))) == errc::rate_limited);
-    site.manager->stop();
-    site.run(site.serving->join());
-    site.manager.emplace(site.io, site.options);
-    site.manager->cache_file(site.folder / "cache");
-    site.start();
-    CHECK(code_of(site, site.manager->get_certificate(asks("h21.test"))) == errc::rate_limited);
-    site.manager->set_hosts({"h21.test"});
-    CHECK(site.run(site.manager->get_certificate(asks("h21.test"))));
+        REQUIRE(obtained("h" + std::to_string(i) + ".test"));
+    CHECK_FALSE(obtained("h20.test"));
+    CHECK(site.refusal == errc::rate_limited);
+    site.restart();
+    CHECK_FALSE(obtained("h21.test"));
+    CHECK(site.refusal == errc::rate_limited);
+    site.pass(3h - 1min);
+    CHECK_FALSE(obtained("h21.test"));
+    site.pass(1min);
+    CHECK(obtained("h21.test"));
+    CHECK_FALSE(obtained("h22.test"));
+    site.manager->set_hosts({"h22.test"});
+    CHECK(obtained("h22.test"));
 }
 
 TEST_CASE("seed: SetHosts: a list is these alone, an empty one is none, any is said, case does not matter") {
@@ -214,7 +251,7 @@ TEST_CASE("seed: renewal: a timer renews, without any handshake") {
     CHECK(site.manager->find("a.test")->not_after() > first->not_after());
 }
 
-TEST_CASE("seed: CacheFile: mode 0600, empty is fresh, the generation before is kept, damage is never overwritten") {
+TEST_CASE("seed: CacheFile: mode 0600, empty is fresh, the generation before is kept") {
     test::temporary_folder folder;
     const auto path = folder / "cache";
     test::write_file(path, "");
@@ -228,11 +265,42 @@ TEST_CASE("seed: CacheFile: mode 0600, empty is fresh, the generation before is 
     CHECK(std::filesystem::status(path).permissions() == std::filesystem::perms{0600});
     CHECK_THAT(test::read_file(path), Catch::Matchers::ContainsSubstring("certificates/b.test"));
     CHECK(std::filesystem::exists(path + ".previous"));
-    const auto half = test::read_file(path).substr(0, 1000);
-    test::write_file(path, half);
-    test::closed_manager other;
-    CHECK_THROWS_WITH(other.manager->cache_file(path), Catch::Matchers::ContainsSubstring(path));
-    CHECK(test::read_file(path) == half);
+}
+
+TEST_CASE("seed: CacheFile: damage is an error that says where and what, and nothing is lost") {
+    const test::temporary_folder folder;
+    const auto path = folder / "cache";
+    const auto whole = test::state_with({"a.test"});
+    const auto line = std::to_string(1 + std::count(whole.begin(), whole.begin() + 300, '\n'));
+    auto items = read_document(whole);
+    items["certificates/a.test"]["chain"] = "nonsense";
+    const auto [damaged, where, what] = GENERATE_REF(table<std::string, std::string, std::string>(
+        {{whole.substr(0, 300), "line " + line, "not JSON"},
+         {std::string{whole}.insert(300, 1, '\n'), "line " + line, "not JSON"},
+         {whole + "more", "line " + std::to_string(1 + std::count(whole.begin(), whole.end(), '\n')),
+          "more after its end"},
+         {"{\"evercert\": 1, \"items\": {\"hosts\": 1}}", "\"hosts\"", "not an object"},
+         {write_document(items), "certificates/a.test", "no certificate"}}));
+    CAPTURE(damaged.size(), where, what);
+    test::write_file(path, damaged);
+    test::write_file(path + ".previous", whole);
+    test::closed_manager f;
+    f.manager->unmarshal(test::state_with({"mine.test"}));
+    using Catch::Matchers::ContainsSubstring;
+    CHECK_THROWS_WITH(
+        f.manager->cache_file(path),
+        ContainsSubstring(path + ": ") && ContainsSubstring(where) && ContainsSubstring(what) &&
+            ContainsSubstring(path + ".previous"));
+    // What the manager had it has, and what it saves from now on goes elsewhere.
+    CHECK(f.manager->find("mine.test"));
+    CHECK_FALSE(f.manager->find("a.test"));
+    f.manager->set_hosts({"mine.test"});
+    f.io.restart();
+    f.io.run_for(50ms);
+    CHECK(test::read_file(path) == damaged);
+    CHECK(test::read_file(path + ".previous") == whole);
+    f.manager->cache_file(path + ".previous");
+    CHECK(f.manager->find("a.test"));
 }
 
 TEST_CASE("seed: Marshal and Unmarshal: the whole state, and what was there before is gone") {
