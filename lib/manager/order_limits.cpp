@@ -46,15 +46,15 @@ private:
 };
 
 /// A token that was taken for an order which the next limiter may still refuse, or whose coroutine may be cancelled: it is given
-/// back unless it is spent.
+/// back unless it is spent. Not saved before: of what is in the store the larger debt stays.
 class order_limits::payment {
 public:
-    payment(order_limits& of, rate_limiter& to) : of_{of}, to_{&to} { of_.limits_changed(); }
+    payment(order_limits& of, rate_limiter& to) : of_{of}, to_{&to} { of_.look(); }
     ~payment() {
         if (!to_)
             return;
         to_->give_back();
-        of_.limits_changed();
+        of_.look();
     }
     payment(const payment&) = delete;
     void spend() { to_ = nullptr; }

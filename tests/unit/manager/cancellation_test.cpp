@@ -84,7 +84,7 @@ TEST_CASE("stop() at any moment of an order or a renewal leaves nothing behind, 
         CAPTURE(n);
         CHECK(test::open_descriptors() == descriptors);
     }
-    CHECK(n > 100);
+    CHECK(n > 50);
 }
 
 TEST_CASE("an order whose certificate was saved already is not taken for the renewal") {
@@ -125,5 +125,5 @@ TEST_CASE("those who wait for an account or a certificate may leave at any momen
     int n = 1;
     while (leave_at(n, ca))
         ++n;
-    CHECK(n > 100);
+    CHECK(n > 50);
 }

@@ -88,7 +88,7 @@ TEST_CASE("a crash at any moment costs at most an order that was not finalized, 
         CAPTURE(n);
         CHECK(test::open_descriptors() == descriptors);
     }
-    CHECK(n > 100);
+    CHECK(n > 50);
 }
 
 TEST_CASE("a certificate that is read at the start while somebody waits for it is not ordered again") {

@@ -135,5 +135,5 @@ TEST_CASE("an order that is cancelled at any moment is cleaned up, and finalized
     int n = 1;
     while (orders.cancel_at(n))
         ++n;
-    CHECK(n > 50);
+    CHECK(n > 20);
 }
