@@ -20,25 +20,12 @@
 #include "certificates.hpp"
 #include "process.hpp"
 #include "run.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EVERCERT_TEST_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define EVERCERT_TEST_SANITIZED
-#endif
-#endif
+#include "sanitized.hpp"
 
 using namespace evercert;
 using namespace std::chrono_literals;
 
 namespace {
-
-#ifdef EVERCERT_TEST_SANITIZED
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 constexpr int crowd = 5'000;
 constexpr std::chrono::milliseconds wait_min = 8s, wait_max = 90s;
@@ -265,7 +252,7 @@ void suspend_crowd(site& here, const std::string& name, bool each, memory_bounds
               << served_before.count() << " us before and " << served_while.count() << " us meanwhile\n";
     // Those that wait take no time; a machine that does something else does.
     CHECK(served_while < 3 * served_before + 50ms);
-    if (!sanitized) {
+    if (!test::sanitized) {
         CHECK(bytes.waiting <= bytes_max.waiting);
         CHECK(bytes.gone <= bytes_max.gone);
     }

@@ -15,6 +15,7 @@
 #include "forwarding_store.hpp"
 #include "interruption.hpp"
 #include "keeping.hpp"
+#include "sanitized.hpp"
 #include "simulated_site.hpp"
 
 using namespace evercert;
@@ -314,7 +315,7 @@ TEST_CASE("names that wait for each other in every limit are interrupted at any 
     CAPTURE(what, how);
     int n = 1;
     while (interrupt_crowd_at(n, what, how))
-        n += stride;
+        n += test::sanitized ? 7 * stride : stride;  // the build without sees each
     CHECK(n > 300);
 }
 
