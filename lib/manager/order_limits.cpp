@@ -149,7 +149,7 @@ asio::awaitable<void> order_limits::pass(
     check(names, kind, longest);
     const visit waiting{*this};
     std::optional<payment> for_new_host;
-    if (which == attempt_of_flight::first && is_new(names, kind)) {
+    if (is_new(names, kind, which)) {
         co_await new_hosts_.acquire(longest);
         for_new_host.emplace(*this, new_hosts_);
     }
@@ -163,8 +163,8 @@ asio::awaitable<void> order_limits::pass(
     limits_changed();
 }
 
-bool order_limits::is_new(const std::vector<identifier>& names, order_kind kind) const {
-    return !kind.renewal && !kind.repeats &&
+bool order_limits::is_new(const std::vector<identifier>& names, order_kind kind, attempt_of_flight which) const {
+    return which == attempt_of_flight::first && !kind.renewal && !kind.repeats &&
         !std::all_of(names.begin(), names.end(), [&](const auto& name) { return context_.all.lists(name); });
 }
 
@@ -172,15 +172,14 @@ duration order_limits::expected_wait(
     const std::vector<identifier>& names, order_kind kind, attempt_of_flight which) const {
     const auto who = urgency_of(kind);
     const auto both = std::max(orders_.expected_wait(who), ceiling_.expected_wait(who));
-    const bool pays_for_new = which == attempt_of_flight::first && is_new(names, kind);
-    return pays_for_new ? std::max(both, new_hosts_.expected_wait()) : both;
+    return is_new(names, kind, which) ? std::max(both, new_hosts_.expected_wait()) : both;
 }
 
 std::optional<order_limits::hold> order_limits::holds(
     const std::vector<identifier>& names, order_kind kind, duration longest) const {
     if (const auto answer = can_issue(names, kind); !answer.now)
         return hold{answer.not_before, "the CA's limits forbid an order now: " + answer.because};
-    const bool is_for_new = is_new(names, kind);
+    const bool is_for_new = is_new(names, kind, attempt_of_flight::first);
     const auto now = context_.options.clock->steady();
     std::optional<hold> found;
     duration most = longest;

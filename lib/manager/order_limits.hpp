@@ -21,7 +21,7 @@ namespace evercert {
 enum class attempt_of_flight { first, later };
 
 /// Our limits on orders and polls, and the ledger of the CA's. All of it survives a restart. Thread-bound to the
-/// manager's strand, but for `can_issue`.
+/// manager's strand, but for what says otherwise.
 class order_limits {
 public:
     explicit order_limits(const manager_context&);
@@ -84,8 +84,8 @@ private:
     void look();
     void check_ledger(const std::vector<identifier>& names, order_kind) const;
     void check(const std::vector<identifier>& names, order_kind, duration longest) const;
-    /// Names that no list has, and of which there was no certificate.
-    bool is_new(const std::vector<identifier>& names, order_kind) const;
+    /// Names that no list has, and of which there was no certificate, nor an order of this flight's. From any thread.
+    bool is_new(const std::vector<identifier>& names, order_kind, attempt_of_flight) const;
     void limits_changed();
     void remember();
     void ledger_changed();
