@@ -27,7 +27,7 @@ enum class event_type {
     rolled_back,        ///< clients could not use it, and get the one before again
     failed,             ///< it could not be obtained; `failure` and `text` say why
     retry_planned,      ///< and is tried again at `next`
-    refused,            ///< a client's name was not admitted
+    refused,            ///< a client's name was not admitted, or limits hold it up (`text`: which) until `next`
     expiring,           ///< less than a twentieth of its lifetime is left; who renews the application's own?
     expired,            ///< it is served all the same
     forgotten,          ///< it expired long ago and was removed

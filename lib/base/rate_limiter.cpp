@@ -15,12 +15,14 @@ public:
         if (urgent_ == urgency::first)
             before = std::next(of_.queue_.begin(), static_cast<long>(of_.urgent_++));
         at_ = of_.queue_.insert(before, this);
+        of_.changed();
     }
     ~turn() {
         of_.queue_.erase(at_);
         if (urgent_ == urgency::first)
             --of_.urgent_;
         of_.moved_.notify_all();
+        of_.changed();
     }
     turn(const turn&) = delete;
     bool is_next() const { return of_.queue_.front() == this; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -41,6 +42,7 @@ public:
         requires requires(Pace& pace) { pace.give_back(); }
     {
         pace_.give_back();
+        changed();
     }
 
     /// Throws what `acquire` would throw now; takes nothing.
@@ -49,6 +51,9 @@ public:
     /// What a newcomer would have to wait.
     duration expected_wait(urgency = urgency::ordinary) const;
     std::size_t waiting() const noexcept { return queue_.size(); }
+
+    /// Called whenever somebody comes or goes, or a token does. Must not throw.
+    void on_change(std::function<void()> changed) { on_change_ = std::move(changed); }
 
     /// What is kept across restarts: a bucket's debt, a window's acts.
     duration debt() const
@@ -64,10 +69,16 @@ public:
     template <typename State>
     void restore(State kept) {
         pace_.restore(std::move(kept), clock_->steady());
+        changed();
     }
 
 private:
     class turn;
+
+    void changed() const {
+        if (on_change_)
+            on_change_();
+    }
 
     std::shared_ptr<clock> clock_;
     Pace pace_;
@@ -76,6 +87,7 @@ private:
     std::list<turn*> queue_;
     std::size_t urgent_ = 0;  ///< so many at the front of the queue
     event moved_;
+    std::function<void()> on_change_;
 };
 
 extern template class basic_rate_limiter<token_bucket>;

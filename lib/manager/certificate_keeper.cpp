@@ -9,6 +9,7 @@
 
 #include "base/failure.hpp"
 #include "base/outcome.hpp"
+#include "base/wall_time.hpp"
 #include "manager/flight_marks.hpp"
 #include "tls/trial_handshake.hpp"
 
@@ -59,6 +60,13 @@ asio::awaitable<certificate_ptr> certificate_keeper::obtain_for_handshake(
         }
     job wanted{std::move(names), kind, purpose::handshake};
     refuse_failed(wanted);
+    auto result = co_await as_outcome(join_for_handshake(wanted));
+    if (result.thrown)
+        tell_held_up(wanted, describe(result.thrown));
+    co_return result.get();
+}
+
+asio::awaitable<certificate_ptr> certificate_keeper::join_for_handshake(job wanted) {
     refuse_held_up(wanted);
     co_return co_await join(std::move(wanted));
 }
@@ -186,6 +194,17 @@ void certificate_keeper::refuse_held_up(const job& wanted) const {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
     throw error{
         errc::rate_limited, fmt::format("our own limits hold the order up for {} s more", seconds.count()), seconds};
+}
+
+void certificate_keeper::tell_held_up(const job& wanted, const failure& failed) const {
+    if (!is_own_limit(failed))
+        return;
+    context_.tell(event_type::refused, wanted.names, [&](manager_event& event) {
+        event.key = type_of(wanted);
+        event.text = failed.text;
+        if (failed.retry_after)
+            event.next = plus(context_.now(), *failed.retry_after);
+    });
 }
 
 asio::awaitable<certificate_ptr> certificate_keeper::attempt(job wanted, order_desk::course& so_far) {

@@ -95,7 +95,9 @@ private:
     void remember_failure(const job&, std::exception_ptr);
     bool is_refused(const job&) const;
     void refuse_failed(const job&) const;
+    asio::awaitable<certificate_ptr> join_for_handshake(job);
     void refuse_held_up(const job&) const;
+    void tell_held_up(const job&, const failure&) const;
     /// How long it waits for our limits.
     duration patience(const job&) const;
     order_kind kind_of(const job& wanted) const { return kind_of(wanted.key, wanted.names); }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include <fmt/format.h>
+
 #include <evercert/error.hpp>
 
 #include "base/wall_time.hpp"
@@ -31,36 +33,27 @@ order_limits::order_limits(const manager_context& context)
       polls_{
           context.strand, context.options.clock, bucket_of(context.options.renewal_info_polls),
           "questions for renewal information", context.options.waiters_max} {
+    const auto look_again = [this] { look(); };
+    orders_.on_change(look_again);
+    new_hosts_.on_change(look_again);
+    ceiling_.on_change(look_again);
+    polls_.on_change(look_again);
     look();
 }
-
-/// Somebody who takes tokens, and may wait for them.
-class order_limits::visit {
-public:
-    explicit visit(order_limits& of) : of_{of} { of_.look(); }
-    ~visit() { of_.look(); }
-    visit(const visit&) = delete;
-
-private:
-    order_limits& of_;
-};
 
 /// A token that was taken for an order which the next limiter may still refuse, or whose coroutine may be cancelled: it is given
 /// back unless it is spent. Not saved before: of what is in the store the larger debt stays.
 class order_limits::payment {
 public:
-    payment(order_limits& of, rate_limiter& to) : of_{of}, to_{&to} { of_.look(); }
+    explicit payment(rate_limiter& to) : to_{&to} {}
     ~payment() {
-        if (!to_)
-            return;
-        to_->give_back();
-        of_.look();
+        if (to_)
+            to_->give_back();
     }
     payment(const payment&) = delete;
     void spend() { to_ = nullptr; }
 
 private:
-    order_limits& of_;
     rate_limiter* to_;
 };
 
@@ -68,11 +61,12 @@ void order_limits::look() {
     const auto now = context_.options.clock->steady();
     const std::lock_guard lock{mutex_};
     orders_full_ = now + orders_.debt();
-    views_ = {
+    views_ = {{
         {"orders", now + orders_.expected_wait(), orders_.waiting()},
         {"new_hosts", now + new_hosts_.expected_wait(), new_hosts_.waiting()},
         {"order_ceiling", now + ceiling_.expected_wait(), ceiling_.waiting()},
-        {"renewal_info_polls", now + polls_.expected_wait(), polls_.waiting()}};
+        {"renewal_info_polls", now + polls_.expected_wait(), polls_.waiting()},
+    }};
 }
 
 std::vector<limiter_status> order_limits::status() const {
@@ -81,7 +75,7 @@ std::vector<limiter_status> order_limits::status() const {
     const std::lock_guard lock{mutex_};
     for (const auto& one : views_)
         all.push_back(
-            {one.name, std::chrono::ceil<std::chrono::seconds>(std::max<duration>(one.free_at - now, {})),
+            {std::string{one.name}, std::chrono::ceil<std::chrono::seconds>(std::max<duration>(one.free_at - now, {})),
              one.waiting});
     return all;
 }
@@ -129,7 +123,8 @@ replacement_paces order_limits::paces() const {
         for (const auto& one : views_)
             if (one.name == "order_ceiling" && ceiling.count > 0)
                 paces.ours.push_back(
-                    {one.name, std::max<duration>(one.free_at - steady, {}), duration{ceiling.window} / ceiling.count});
+                    {std::string{one.name}, std::max<duration>(one.free_at - steady, {}),
+                     duration{ceiling.window} / ceiling.count});
     }
     const auto now = context_.counted_time();
     paces.the_cas = context_.all.with_ledger([&](ledger& book) {
@@ -147,15 +142,14 @@ asio::awaitable<void> order_limits::pass(
     std::vector<identifier> names, order_kind kind, attempt_of_flight which, duration longest) {
     // Who will be refused by one pays no other: a flood would empty the bucket of new hosts for days.
     check(names, kind, longest);
-    const visit waiting{*this};
     std::optional<payment> for_new_host;
     if (is_new(names, kind, which)) {
         co_await new_hosts_.acquire(longest);
-        for_new_host.emplace(*this, new_hosts_);
+        for_new_host.emplace(new_hosts_);
     }
     const auto who = urgency_of(kind);
     co_await orders_.acquire(longest, who);
-    payment for_order{*this, orders_};
+    payment for_order{orders_};
     co_await ceiling_.acquire(longest, who);
     for_order.spend();
     if (for_new_host)
@@ -189,7 +183,7 @@ std::optional<order_limits::hold> order_limits::holds(
             one.name == "orders" || one.name == "order_ceiling" || (one.name == "new_hosts" && is_for_new);
         if (const auto wait = one.free_at - now; applies && wait > most) {
             most = wait;
-            found = hold{plus(context_.now(), wait), "our own limit \"" + one.name + "\" is used up"};
+            found = hold{plus(context_.now(), wait), fmt::format("our own limit \"{}\" is used up", one.name)};
         }
     }
     return found;
@@ -202,7 +196,6 @@ void order_limits::check(const std::vector<identifier>& names, order_kind kind, 
 }
 
 asio::awaitable<void> order_limits::pass_poll() {
-    const visit waiting{*this};
     co_await polls_.acquire(no_end);
     remember();
     // A crash may forget the last of them. And what is paid back before it would be written is not written: mostly that is so,
@@ -292,7 +285,6 @@ void order_limits::restore() {
     for (const auto when : limits.latest_orders)
         ago.push_back(between(when, now));
     ceiling_.restore(std::move(ago));
-    look();
 }
 
 }  // namespace evercert

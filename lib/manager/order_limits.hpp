@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <asio/awaitable.hpp>
@@ -72,13 +74,12 @@ public:
     static constexpr duration no_end = std::chrono::hours{24 * 365 * 100};
 
 private:
-    /// As it was when somebody came or went last.
+    /// What a limiter has for those who look from other threads.
     struct view {
-        std::string name;
+        std::string_view name;
         steady_time free_at;
         std::size_t waiting = 0;
     };
-    class visit;
     class payment;
 
     void look();
@@ -96,8 +97,8 @@ private:
     ceiling_limiter ceiling_;
     rate_limiter polls_;
     mutable std::mutex mutex_;
-    std::vector<view> views_;
-    steady_time orders_full_;  ///< as the views
+    std::array<view, 4> views_;  ///< kept up by `look`
+    steady_time orders_full_;    ///< as the views
 };
 
 }  // namespace evercert

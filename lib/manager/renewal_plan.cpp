@@ -65,7 +65,8 @@ void renewal_plan::plan_not_before(const std::string& key, wall_time earliest) {
     latest_ = std::max(latest_, now);
     auto next = plan_next(facts, now, context_.options.retry);
     if (next.act == next_act::poll_renewal_info) {
-        put(key, renewal_queue::list::polls, std::max(next.at, earliest));
+        if (!being_polled_.contains(key))
+            put(key, renewal_queue::list::polls, std::max(next.at, earliest));
         // Whatever the CA's answer takes, the renewal does not wait for it.
         facts.poll_at.reset();
         next = plan_next(facts, now, context_.options.retry);
@@ -124,6 +125,16 @@ void renewal_plan::take(const std::string& key) {
     queue_.forget(key);
     held_back_.erase(key);
     put_off_.erase(key);
+}
+
+void renewal_plan::take_poll(const std::string& key) {
+    queue_.forget(key, renewal_queue::list::polls);
+    being_polled_.insert(key);
+}
+
+void renewal_plan::polled(const std::string& key) {
+    being_polled_.erase(key);
+    plan(key);
 }
 
 void renewal_plan::plan_all() {

@@ -59,6 +59,11 @@ public:
 
     /// Off the lists: it is worked on, or gone.
     void take(const std::string& key);
+    /// The CA is about to be asked when to renew it, and is not asked again before `polled`. What is to be done for it goes on
+    /// meanwhile: the question may wait for long.
+    void take_poll(const std::string& key);
+    /// It has been asked: plan anew.
+    void polled(const std::string& key);
     /// Notified when something was planned that comes before all others of the list. Who sleeps until the earliest may so wake
     /// to find that it went elsewhere, but not too late.
     event& earlier(renewal_queue::list which) { return which == renewal_queue::list::acts ? acts_ : polls_; }
@@ -80,6 +85,7 @@ private:
     replacement_queue line_;               ///< under the mutex
     host_policy hosts_;                    ///< as it was planned with
     std::set<std::string> held_back_;      ///< not renewed, for a name that is not admitted
+    std::set<std::string> being_polled_;   ///< between `take_poll` and `polled`
     std::set<std::string> put_off_;        ///< by `plan_later`, from the time that it was then
     wall_time latest_ = wall_time::min();  ///< that anything was planned at, since the clock was stepped last
     event acts_;

@@ -255,8 +255,9 @@ std::optional<renewal_queue::entry> renewer::next_poll() const {
 asio::awaitable<void> renewer::poll_in_turn(semaphore::permit room) {
     for (auto next = plan_.next(renewal_queue::list::polls); next && next->when <= context_.now();
          next = plan_.next(renewal_queue::list::polls)) {
-        plan_.take(next->key);
-        co_await poll_for(std::move(next->key));
+        plan_.take_poll(next->key);
+        co_await poll_for(next->key);
+        plan_.polled(next->key);
         co_await clock_.wait_until_trusted();
     }
     room.release();
@@ -299,7 +300,7 @@ asio::awaitable<void> renewer::poll_for(std::string key) {
     // As it is now: what listeners were told, and whether the CA takes an order as its replacement, may have changed.
     auto current = context_.all.certificate(key);
     if (!current || current->certificate != record->certificate)
-        co_return;  // another one came meanwhile, and was planned
+        co_return;  // another one came meanwhile
     if (!answered) {
         context_.log(log_level::debug, "no renewal information for {}: {}", to_string(current->names()), problem);
         current->poll_at = poll_moment(context_.now(), again, poll_phase_);
@@ -307,7 +308,6 @@ asio::awaitable<void> renewer::poll_for(std::string key) {
     } else {
         take_suggestion(key, std::move(*current), said);
     }
-    plan_.plan(key);
 }
 
 void renewer::take_suggestion(const std::string& key, certificate_record record, const acme::renewal_info& said) {

@@ -1,5 +1,7 @@
 #include "renewal/renewal_queue.hpp"
 
+#include <algorithm>
+
 namespace evercert {
 
 void renewal_queue::heap::put(std::size_t place, item one) {
@@ -85,13 +87,18 @@ void renewal_queue::plan(const std::string& key, list which, wall_time when) {
     heap_of(which).plan(*planned_.try_emplace(key, none).first, when);
 }
 
-void renewal_queue::forget(const std::string& key) {
+void renewal_queue::forget(const std::string& key, list which) {
     const auto at = planned_.find(key);
     if (at == planned_.end())
         return;
-    for (auto& each : heaps_)
-        each.forget(*at);
-    planned_.erase(at);
+    heap_of(which).forget(*at);
+    if (std::all_of(at->second.begin(), at->second.end(), [](auto place) { return place == nowhere; }))
+        planned_.erase(at);
+}
+
+void renewal_queue::forget(const std::string& key) {
+    for (const auto which : {list::acts, list::polls})
+        forget(key, which);
 }
 
 void renewal_queue::clear() {

@@ -29,6 +29,8 @@ public:
 
     /// Plan, or plan anew.
     void plan(const std::string& key, list, wall_time when);
+    /// Off this list.
+    void forget(const std::string& key, list);
     /// Off all lists.
     void forget(const std::string& key);
     void clear();

@@ -39,6 +39,14 @@ struct held_up_site {
         CHECK_FALSE(site.ask("b.test"));
         CHECK(site.refusal == errc::rate_limited);
         CHECK(site.time.elapsed() - asked < 1s);
+        const auto now = site.clock->wall();
+        const auto& told = site.heard().back();
+        CHECK(told.type == event_type::refused);
+        CHECK(told.names == std::vector<identifier>{"b.test"});
+        CHECK(told.text.find("our own limits hold the order up") != std::string::npos);
+        REQUIRE(told.next);
+        CHECK(*told.next > now + 58min);
+        CHECK(*told.next <= now + 3h);
     }
 
     test::simulated_site site;

@@ -1,7 +1,12 @@
 #include <fstream>
 
+#include <boost/json/serialize.hpp>
+
 #include "catch.hpp"
+#include "certificates.hpp"
 #include "issuance/issuer.hpp"
+#include "manager/account_keeper.hpp"
+#include "manager/state.hpp"
 #include "simulated_site.hpp"
 
 using namespace evercert;
@@ -130,26 +135,43 @@ TEST_CASE("what an order learned of `replaces` while a poll waited is not forgot
     test::simulated_site site{
         [](auto& options) {
             options.renewal_info_polls = {20h, 1};
-            options.retry.server = {12h, 12h};
+            options.retry.server = {18h, 18h};
         },
         [](auto& ca) { ca.lifetime = 12h, ca.renewal_info_retry_after = "3600"; }};
     site.start();
     const auto first = site.cert("a.test");
     REQUIRE(site.until([&] { return site.ca->count("renewalInfo") == 1; }, 1min));
-    // The second poll is due after an hour, and waits for its token until after the certificate's end. Whoever asks then has it
-    // ordered.
-    site.pass(13h);
-    REQUIRE(site.manager->find("a.test") == first);
-    REQUIRE(site.ca->count("renewalInfo") == 1);
+    // The second poll is due after an hour, and waits for its token until after the certificate's end. The renewal does not.
     site.ca->fail_next("newOrder", 409, "alreadyReplaced", "no");
     site.ca->fail_next("newOrder", 503, "serverInternal", "come back later");
-    CHECK_THROWS_AS(site.cert("a.test"), error);
-    REQUIRE(site.ca->count("newOrder") == 3);
-    REQUIRE(site.until([&] { return site.ca->count("renewalInfo") == 2; }, 8h));
+    REQUIRE(site.until([&] { return site.ca->count("newOrder") == 3; }, 10h));
+    REQUIRE(site.heard(event_type::expired) == 0);
+    REQUIRE(site.ca->count("renewalInfo") == 1);
+    REQUIRE(site.until([&] { return site.ca->count("renewalInfo") == 2; }, 20h));
     REQUIRE(site.ca->count("newOrder") == 3);
     CHECK(site.cert("a.test") != first);
     CHECK(site.ca->count("newOrder") == 4);
     CHECK(site.ca->replaced().empty());
+}
+
+TEST_CASE("a renewal does not wait for the poll of its certificate, which is asked once more for what comes of it") {
+    test::simulated_site site{
+        [](auto& options) { options.renewal_info_polls = {std::chrono::hours{5 * 24}, 1}; },
+        [](auto& ca) { ca.lifetime = 3 * day, ca.renewal_info_retry_after = "3600"; }};
+    site.start();
+    const auto first = site.cert("a.test");
+    REQUIRE(site.until([&] { return site.manager->find("a.test") != first; }, 3 * day));
+    CHECK(site.clock->wall() < first->not_after());
+    CHECK(site.ca->count("renewalInfo") == 1);
+    const auto polls = site.manager->status().limiters.back();
+    CHECK(polls.name == "renewal_info_polls");
+    CHECK(polls.waiting == 1);
+    // The one that waited asks for the first, which is gone; the next is for what is there.
+    const auto second = site.manager->find("a.test");
+    site.pass(20 * day);
+    CHECK(site.ca->count("renewalInfo") == 5);
+    CHECK(site.manager->find("a.test") != second);
+    CHECK(site.heard(event_type::expiring) == 0);
 }
 
 TEST_CASE("an order that the CA does not take as a replacement keeps the limits that replacements are exempt from") {
@@ -279,6 +301,61 @@ TEST_CASE("the CA that issued a certificate is asked when to renew it, also if a
     CHECK(before->count("newOrder") == 1);
     CHECK(site.ca->count("newOrder") == 1);
     CHECK(site.ca->replaced().empty());
+}
+
+TEST_CASE("the clock of another CA, which is asked when to renew what it issued, is no reason to doubt ours") {
+    test::simulated_site site{{}, lifetime(30 * day, true)};
+    site.start();
+    site.cert("a.test");
+    const auto before = std::move(site.ca);
+    site.ca = site.make_ca([&](auto& ca) { ca.clock = site.time.make_clock(); });
+    const auto roots = site.folder.path() / "roots.pem";
+    std::ofstream{roots} << before->api_root_pem() << site.ca->api_root_pem();
+    site.restart([roots](auto& options) { options.http.ca_file = roots.string(); });
+    site.ca_clock->step(-2 * day);
+    const int polls = before->count("renewalInfo");
+    site.pass(1 * day);
+    CHECK(before->count("renewalInfo") > polls);
+    CHECK(site.heard(event_type::clock_doubted) == 0);
+    CHECK(site.cert("b.test"));
+}
+
+TEST_CASE("clients for the CAs that issued what is there are kept, but not for ever more of them") {
+    const bool too_many = GENERATE(false, true);
+    const int cas = static_cast<int>(account_keeper::readers_max) + too_many;
+    CAPTURE(cas);
+    test::simulated_site site;
+    const auto now = site.clock->wall();
+    test::authority issuer{now - 10 * day};
+    state all{site.ca->directory_url()};
+    std::vector<std::unique_ptr<testing::acme_server>> others;
+    std::ofstream roots{site.folder.path() / "roots.pem"};
+    roots << site.ca->api_root_pem();
+    for (int i = 0; i < cas; ++i) {
+        const std::vector<identifier> names{*identifier::parse(std::to_string(i) + ".test")};
+        const auto issued = issuer.issue(names, {now - 10 * day, now + 80 * day});
+        certificate_record record{names, std::make_shared<const held_certificate>(issued), 0.5};
+        others.push_back(site.make_ca());
+        roots << others.back()->api_root_pem() << std::flush;
+        record.directory_url = others.back()->directory_url();
+        all.set_certificate(certificate_key(names), record);
+    }
+    for (const auto& [key, value] : all.items())
+        if (key.starts_with("certificates/"))
+            site.run(site.store->save(key, boost::json::serialize(value)));
+    const auto count = [&](const char* resource) {
+        int n = 0;
+        for (const auto& other : others)
+            n += other->count(resource);
+        return n;
+    };
+    site.restart([&](auto& options) { options.http.ca_file = (site.folder.path() / "roots.pem").string(); });
+    site.pass(7h);
+    const int polls = count("renewalInfo"), directories = count("directory");
+    CHECK(polls >= cas);
+    site.pass(13h);
+    CHECK(count("renewalInfo") >= polls + 2 * cas);
+    CHECK((count("directory") == directories) == !too_many);
 }
 
 TEST_CASE("polls share moments and connections") {
