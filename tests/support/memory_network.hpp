@@ -1,19 +1,17 @@
 #pragma once
 
-#include <deque>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
-#include <asio/error.hpp>
-#include <asio/this_coro.hpp>
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
 
-#include <evercert/error.hpp>
 #include <evercert/network.hpp>
-
-#include "base/event.hpp"
-#include "base/memory_stream.hpp"
 
 namespace test {
 
@@ -21,6 +19,9 @@ namespace test {
 /// address. One thread.
 class memory_network final : public evercert::network, public std::enable_shared_from_this<memory_network> {
 public:
+    memory_network();
+    ~memory_network() override;
+
     /// Ports that are cut off: nobody gets through.
     std::set<std::uint16_t> unreachable;
     int connections = 0;
@@ -28,96 +29,14 @@ public:
     /// Of a new connection, in each direction.
     std::size_t capacity = 64 << 10;
 
-    asio::awaitable<std::vector<asio::ip::address>> resolve(std::string) override {
-        co_return std::vector<asio::ip::address>(1, asio::ip::address_v4::loopback());
-    }
-
-    asio::awaitable<std::unique_ptr<evercert::stream>> connect(evercert::endpoint to) override {
-        const auto executor = co_await asio::this_coro::executor;
-        const auto listening = ports_.find(to.port);
-        if (listening == ports_.end() || unreachable.contains(to.port)) {
-            ++refused;
-            throw evercert::error{evercert::errc::connect_failed, evercert::to_string(to) + " refused"};
-        }
-        ++connections;
-        const auto at = listening->second;
-        const auto mine = std::make_shared<knock>(executor, evercert::endpoint{to.address, next_port_++});
-        at->waiting.push_back(mine);
-        at->knocked.notify_all();
-        while (!mine->opened && !at->closed)
-            co_await mine->answered.wait();
-        if (!mine->opened)
-            throw evercert::error{evercert::errc::connect_failed, evercert::to_string(to) + " refused"};
-        co_return std::move(mine->opened);
-    }
-
-    std::unique_ptr<evercert::listener> listen(asio::any_io_executor executor, evercert::endpoint at) override {
-        while (at.port == 0 || (at.port >= 20'000 && ports_.contains(at.port)))
-            at.port = next_port_++;
-        if (ports_.contains(at.port))
-            throw evercert::error{evercert::errc::listen_failed, evercert::to_string(at) + " is in use"};
-        return std::make_unique<door>(*this, std::move(executor), at);
-    }
+    asio::awaitable<std::vector<asio::ip::address>> resolve(std::string) override;
+    asio::awaitable<std::unique_ptr<evercert::stream>> connect(evercert::endpoint to) override;
+    std::unique_ptr<evercert::listener> listen(asio::any_io_executor executor, evercert::endpoint at) override;
 
 private:
-    struct knock {
-        knock(asio::any_io_executor executor, evercert::endpoint from)
-            : executor{executor}, from{from}, answered{executor} {}
-        asio::any_io_executor executor;
-        evercert::endpoint from;
-        evercert::event answered;
-        std::unique_ptr<evercert::stream> opened;
-    };
-    struct place {
-        explicit place(asio::any_io_executor executor) : knocked{std::move(executor)} {}
-        evercert::event knocked;
-        std::deque<std::shared_ptr<knock>> waiting;
-        bool closed = false;
-    };
-
-    class door final : public evercert::listener {
-    public:
-        door(memory_network& of, asio::any_io_executor executor, evercert::endpoint at)
-            : of_{of.weak_from_this()}, at_{at}, place_{std::make_shared<place>(std::move(executor))} {
-            of.ports_.emplace(at.port, place_);
-        }
-        ~door() override { close(); }
-
-        asio::awaitable<std::unique_ptr<evercert::stream>> accept(asio::any_io_executor executor) override {
-            const auto here = place_;
-            const auto at = at_;
-            while (here->waiting.empty() && !here->closed)
-                co_await here->knocked.wait();
-            if (here->closed)
-                throw std::system_error{asio::error::operation_aborted};
-            const auto next = std::move(here->waiting.front());
-            here->waiting.pop_front();
-            evercert::memory_stream_options options;
-            options.first = next->from;
-            options.second = at;
-            if (const auto of = of_.lock())
-                options.capacity = of->capacity;
-            auto pair = evercert::memory_stream_pair(next->executor, executor, options);
-            next->opened = std::move(pair.first);
-            next->answered.notify_all();
-            co_return std::move(pair.second);
-        }
-        void close() noexcept override {
-            if (std::exchange(place_->closed, true))
-                return;
-            if (const auto of = of_.lock())
-                of->ports_.erase(at_.port);
-            place_->knocked.notify_all();
-            for (const auto& one : place_->waiting)
-                one->answered.notify_all();
-        }
-        evercert::endpoint local_endpoint() const override { return at_; }
-
-    private:
-        const std::weak_ptr<memory_network> of_;
-        const evercert::endpoint at_;
-        const std::shared_ptr<place> place_;
-    };
+    struct knock;
+    struct place;
+    class door;
 
     std::map<std::uint16_t, std::shared_ptr<place>> ports_;
     std::uint16_t next_port_ = 20'000;

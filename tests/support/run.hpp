@@ -6,15 +6,12 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <string>
 #include <system_error>
-#include <type_traits>
 #include <utility>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
@@ -32,50 +29,62 @@
 ///
 /// The lambda may capture: it outlives the coroutine. Inside, never `co_await` in REQUIRE or CHECK (GCC 12): name the
 /// result first. A failed REQUIRE ends the coroutine and then the test case.
+///
+/// What spawns a coroutine takes the compiler long, so that is in run.cpp and simulated_time.cpp, once: of `awaitable<void>`,
+/// which `run_into` makes of any other.
 namespace test {
+
+/// How a coroutine ended, if it has.
+struct ending {
+    bool returned = false;
+    std::exception_ptr thrown = {};
+
+    bool ended() const { return returned || thrown; }
+    void rethrow() const {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    }
+};
 
 /// What a coroutine came to, so that a result needs no default constructor.
 template <typename T>
-struct result {
-    std::optional<std::conditional_t<std::is_void_v<T>, bool, T>> value = {};
-    std::exception_ptr thrown = {};
+struct result : ending {
+    std::optional<T> value = {};
 
-    bool ended() const { return value.has_value() || thrown; }
     T take() {
-        if (thrown)
-            std::rethrow_exception(thrown);
-        if constexpr (!std::is_void_v<T>)
-            return std::move(*value);
+        rethrow();
+        return std::move(*value);
     }
+};
+template <>
+struct result<void> : ending {
+    void take() { rethrow(); }
 };
 
 template <typename T>
 asio::awaitable<void> run_into(std::shared_ptr<result<T>> into, asio::awaitable<T> work) {
     try {
-        if constexpr (std::is_void_v<T>) {
-            co_await std::move(work);
-            into->value = true;
-        } else {
-            into->value.emplace(co_await std::move(work));
-        }
+        into->value.emplace(co_await std::move(work));
+        into->returned = true;
     } catch (...) {
         into->thrown = std::current_exception();
     }
 }
+asio::awaitable<void> run_into(std::shared_ptr<result<void>> into, asio::awaitable<void> work);
 
 /// Longer than any test takes under a sanitizer, shorter than Meson's own timeout.
 inline constexpr std::chrono::seconds limit_default{30};
+
+/// Run `work` on `io` until it ends, which `outcome` shows then. Fails after `limit`.
+void run_to_end(
+    asio::io_context& io, asio::awaitable<void> work, const ending& outcome, std::chrono::milliseconds limit);
 
 /// Run `work` on `io` until it ends; return its value or throw what it threw. Fails after `limit`. What else is on `io`
 /// stays there, and can go on with the next call.
 template <typename T>
 T run_io(asio::io_context& io, asio::awaitable<T> work, std::chrono::milliseconds limit = limit_default) {
-    auto outcome = std::make_shared<result<T>>();
-    asio::co_spawn(io, run_into(outcome, std::move(work)), [&io](std::exception_ptr) { io.stop(); });
-    io.restart();
-    io.run_for(limit);
-    if (!outcome->ended())
-        throw std::runtime_error{"the coroutine did not end in " + std::to_string(limit.count()) + " ms"};
+    const auto outcome = std::make_shared<result<T>>();
+    run_to_end(io, run_into(outcome, std::move(work)), *outcome, limit);
     return outcome->take();
 }
 
@@ -91,36 +100,35 @@ auto run_io(Coroutine&& coroutine, std::chrono::milliseconds limit = limit_defau
     return run_io(io, coroutine(io), limit);
 }
 
+/// What `started` has of any type.
+class started_work {
+public:
+    started_work(started_work&&) noexcept = default;
+    started_work& operator=(started_work&&) = delete;
+
+    void cancel(asio::cancellation_type type = asio::cancellation_type::terminal);
+    bool ended() const { return ending_->ended(); }
+
+protected:
+    started_work(asio::any_io_executor executor, std::shared_ptr<ending> outcome, asio::awaitable<void> work);
+    ~started_work();
+
+    struct running;
+    static asio::awaitable<void> wait_for_end(running& it, const ending& outcome);
+
+    std::shared_ptr<ending> ending_;
+    std::weak_ptr<running> running_;
+};
+
 /// A coroutine beside the test's own, which can be cancelled, watched and joined. Destroying it cancels the
 /// coroutine and does not wait: join it first if it refers to what goes out of scope. It may outlive its io_context, which
 /// destroys the coroutine.
 template <typename T = void>
-class started {
+class started : public started_work {
 public:
-    started(asio::any_io_executor executor, asio::awaitable<T> work) {
-        const auto owned = std::make_shared<running>(executor);
-        running_ = owned;
-        asio::co_spawn(
-            executor, run_into(outcome_, std::move(work)),
-            asio::bind_cancellation_slot(owned->signal.slot(), [owned, outcome = outcome_](std::exception_ptr thrown) {
-                if (thrown && !outcome->ended())
-                    outcome->thrown = thrown;  // cancelled before it began
-                owned->ended.cancel();
-            }));
-    }
-    started(started&&) noexcept = default;
-    started& operator=(started&&) = delete;
-    ~started() {
-        if (outcome_ && !ended())
-            cancel();
-    }
+    started(asio::any_io_executor executor, asio::awaitable<T> work)
+        : started{std::move(executor), std::make_shared<result<T>>(), std::move(work)} {}
 
-    void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
-        // Kept meanwhile: what this completes may destroy it.
-        if (const auto it = running_.lock())
-            it->signal.emit(type);
-    }
-    bool ended() const { return outcome_->ended(); }
     /// What it came to, once it has ended: returns or throws.
     T take() { return outcome_->take(); }
 
@@ -135,26 +143,10 @@ public:
     }
 
 private:
-    /// What a coroutine has while it runs. Its completion handler owns it, so that it goes with the io_context at the latest.
-    struct running {
-        explicit running(const asio::any_io_executor& executor)
-            : ended{executor, asio::steady_timer::time_point::max()} {}
-        asio::cancellation_signal signal = {};
-        asio::steady_timer ended;
-    };
+    started(asio::any_io_executor executor, const std::shared_ptr<result<T>>& outcome, asio::awaitable<T> work)
+        : started_work{std::move(executor), outcome, run_into(outcome, std::move(work))}, outcome_{outcome} {}
 
-    static asio::awaitable<void> wait_for_end(running& it, const result<T>& outcome) {
-        while (!outcome.ended()) {
-            asio::error_code woken;
-            co_await it.ended.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-            auto state = co_await asio::this_coro::cancellation_state;
-            if (state.cancelled() != asio::cancellation_type::none)
-                throw std::system_error{asio::error::operation_aborted};
-        }
-    }
-
-    std::shared_ptr<result<T>> outcome_ = std::make_shared<result<T>>();
-    std::weak_ptr<running> running_;
+    std::shared_ptr<result<T>> outcome_;
 };
 
 /// The code of the `std::system_error` (an `evercert::error` is one) that `work` ends with; none if it ends well.
@@ -171,10 +163,6 @@ asio::awaitable<std::error_code> failure_of(asio::awaitable<T> work) {
 }
 
 /// Let everything that is ready on this executor run, `times` times over.
-inline asio::awaitable<void> yield(int times = 1) {
-    auto executor = co_await asio::this_coro::executor;
-    for (int i = 0; i < times; ++i)
-        co_await asio::post(executor, asio::use_awaitable);
-}
+asio::awaitable<void> yield(int times = 1);
 
 }  // namespace test
