@@ -256,8 +256,10 @@ asio::awaitable<void> renewer::poll_in_turn(semaphore::permit room) {
     for (auto next = plan_.next(renewal_queue::list::polls); next && next->when <= context_.now();
          next = plan_.next(renewal_queue::list::polls)) {
         plan_.take_poll(next->key);
-        co_await poll_for(next->key);
+        const auto asked = co_await as_outcome<void>(poll_for(next->key));
         plan_.polled(next->key);
+        if (asked.thrown)
+            std::rethrow_exception(asked.thrown);  // cancelled: another serve() may go on
         co_await clock_.wait_until_trusted();
     }
     room.release();

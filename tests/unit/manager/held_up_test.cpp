@@ -126,6 +126,30 @@ TEST_CASE(
     REQUIRE(site.until([&] { return site.manager->find("a.test")->serial() != first->serial(); }, 1 * day));
 }
 
+TEST_CASE("a client that a limit refuses is told of, with the limit and until when, be it ours or the CA's") {
+    const bool ours = GENERATE(true, false);
+    CAPTURE(ours);
+    test::simulated_site site{[ours](auto& options) {
+        ca_limits limits;
+        limits.certificates_per_domain = {1, std::chrono::days{7}};
+        limits.renewal_reserve_percent = 0;
+        options.limits = limits;
+        if (ours)
+            options.orders = {1h, 1};
+    }};
+    site.start();
+    site.cert("a.test");
+    CHECK_FALSE(site.ask(ours ? "b.test" : "b.a.test"));
+    CHECK(site.refusal == errc::rate_limited);
+    const auto& told = site.heard().back();
+    CHECK(told.type == event_type::refused);
+    CHECK(told.text.find(ours ? "our own limit of new orders" : "the CA's limits forbid") != std::string::npos);
+    REQUIRE(told.next);
+    const auto wait = *told.next - site.clock->wall();
+    CHECK(wait > (ours ? duration{59min} : duration{6 * day}));
+    CHECK(wait <= (ours ? duration{1h} : duration{7 * day + 1h}));
+}
+
 TEST_CASE("who pays one limiter and is refused by the next gets back what it paid") {
     test::simulated_site site{[](auto& options) {
         options.new_hosts = {20s, 1};
